@@ -1,0 +1,1 @@
+"""Chat front ends and the service behind all of them."""

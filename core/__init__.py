@@ -1,0 +1,1 @@
+"""The torch-free leaf: settings, errors, records and Midjourney's parameter language."""

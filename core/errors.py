@@ -1,0 +1,96 @@
+"""Every error that the product raises on purpose.
+
+    MjpromptError
+    ├── UserError                what a person typed cannot be taken; safe to show, never logged as a fault
+    │   ├── InvalidIdea          the idea itself: empty, too long, unreadable characters
+    │   ├── InvalidParameter     a Midjourney parameter: unknown, out of range, in conflict
+    │   ├── InvalidBody          a web body: not JSON, a missing or ill-typed field, too large
+    │   ├── NotFound             no such request or candidate, or not this person's
+    │   ├── NotAllowed           the person may not do this
+    │   └── TooManyRequests      a quota or the queue's limit is reached
+    ├── TransientError           the same call may succeed later
+    │   ├── StorageBusy          the database is locked by somebody else
+    │   ├── HubUnreachable       the model hub cannot be reached
+    │   └── OutOfMemory          the device's memory ran out during decoding
+    └── PermanentError           somebody has to change something first
+        ├── StorageError         read-only or full disk, damaged file, wrong revision
+        ├── ModelError           model folder missing, unknown or gated id, not really 4-bit, unsafe adapter
+        ├── NotEnoughMemory      the model cannot fit; says how much it needs and what to set instead
+        ├── ConfigError          an unknown key or an impossible value in settings or a TOML file
+        └── AddressInUse         the web chat's port is taken
+
+A message is one sentence that says what was wrong, the value, and the cure. It does not know who reads it: each
+front end decides how to show it.
+"""
+
+
+class MjpromptError(Exception):
+    """Base of all of the product's own errors."""
+
+
+class UserError(MjpromptError):
+    """Say to a person what to type instead; the message is safe to show."""
+
+
+class InvalidIdea(UserError):
+    """The idea is empty, too long or holds characters that cannot be taken."""
+
+
+class InvalidParameter(UserError):
+    """A Midjourney parameter is unknown, out of range or in conflict with another."""
+
+
+class InvalidBody(UserError):
+    """A web request's body cannot be read."""
+
+
+class NotFound(UserError):
+    """There is no such thing, or it belongs to somebody else."""
+
+
+class NotAllowed(UserError):
+    """The person may not do this."""
+
+
+class TooManyRequests(UserError):
+    """A person's quota or the queue's limit is reached."""
+
+
+class TransientError(MjpromptError):
+    """The same call may succeed later without any change."""
+
+
+class StorageBusy(TransientError):
+    """The database stayed locked for longer than the busy timeout."""
+
+
+class HubUnreachable(TransientError):
+    """The model hub cannot be reached."""
+
+
+class OutOfMemory(TransientError):
+    """The device's memory ran out; a smaller batch may fit."""
+
+
+class PermanentError(MjpromptError):
+    """Trying again changes nothing until somebody acts."""
+
+
+class StorageError(PermanentError):
+    """The database cannot be used: read-only, full disk, damaged, or at another revision."""
+
+
+class ModelError(PermanentError):
+    """The model or adapter cannot be loaded as asked."""
+
+
+class NotEnoughMemory(PermanentError):
+    """The model cannot fit into the memory that is free."""
+
+
+class ConfigError(PermanentError):
+    """A setting or a configuration file holds something impossible."""
+
+
+class AddressInUse(PermanentError):
+    """The web chat's address is taken by another program."""

@@ -1,0 +1,96 @@
+"""Settings from the environment and `.env`, read once in `main` and passed down.
+
+Nothing else in the product reads the environment. `.env.example` lists the same names; a test compares the two.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+POCKET_FOLDER = PROJECT_ROOT / "models" / "pocket"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+Precision = Literal["auto", "bf16", "nf4", "fp32"]
+
+
+class Settings(BaseSettings):
+    """All settings; each field is the lower-case name of its environment variable."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    # Model
+    model_id: str = "auto"  # auto, a Hub id, or a folder
+    model_revision: str | None = None  # a commit of the Hub repository
+    adapter: Path | None = None  # folder of a LoRA adapter
+    precision: Precision = "auto"
+    decode_config: Path = PROJECT_ROOT / "configs" / "decode.toml"
+
+    # Midjourney
+    midjourney_version: str = "8.2"
+
+    # Storage
+    database_url: str = f"sqlite+aiosqlite:///{PROJECT_ROOT / 'mjprompt.db'}"
+
+    # Web chat
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8765, ge=0, le=65535)  # 0 takes any free port
+    web_password: SecretStr | None = None
+    web_allowed_hosts: str = ""  # comma list of host names that a proxy in front serves the page under
+
+    # Queue
+    request_timeout_seconds: float = Field(default=120.0, gt=0)
+    max_queue_length: int = Field(default=1000, ge=1)
+    max_open_requests_per_user: int = Field(default=100, ge=1)
+    lease_seconds: float = Field(default=30.0, gt=0)
+    max_attempts: int = Field(default=2, ge=1)
+    max_batch_requests: int = Field(default=4, ge=1)
+
+    # Chat platforms (used once their gateways are there)
+    discord_token: SecretStr | None = None
+    slack_bot_token: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    operator_ids: str = ""  # comma list of platform:user-id
+
+    # Logs
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+    @field_validator("model_revision", "adapter", "web_password", "discord_token", "slack_bot_token", "slack_app_token",
+                     "slack_signing_secret", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _password_beyond_loopback(self) -> Self:
+        if self.web_host not in LOOPBACK_HOSTS and self.web_password is None:
+            raise ValueError(
+                f"WEB_HOST={self.web_host} would open the web chat to other machines without a password; "
+                "set WEB_PASSWORD, or WEB_HOST=127.0.0.1"
+            )
+        return self
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; `overrides` win over the environment.
+
+    Raises:
+        ConfigError: a value is missing, ill-typed or out of range; the message names the variable.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise ConfigError(_first_problem(error)) from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"]).upper()
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message}; change it in the environment or in .env." if name else f"{message}."

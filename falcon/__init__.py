@@ -1,0 +1,1 @@
+"""The language model: loading, template and decoding."""

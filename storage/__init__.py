@@ -1,0 +1,1 @@
+"""Every row, every transaction and the queue."""

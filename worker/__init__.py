@@ -1,0 +1,1 @@
+"""The asynchronous worker that owns the model."""
