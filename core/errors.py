@@ -11,7 +11,8 @@
     ├── TransientError           the same call may succeed later
     │   ├── StorageBusy          the database is locked by somebody else
     │   ├── HubUnreachable       the model hub cannot be reached
-    │   └── OutOfMemory          the device's memory ran out during decoding
+    │   ├── OutOfMemory          the device's memory ran out during decoding
+    │   └── ModelCrashed         the model fails again and again in this process; a fresh one may not
     └── PermanentError           somebody has to change something first
         ├── StorageError         read-only or full disk, damaged file, wrong revision
         ├── ModelError           model folder missing, unknown or gated id, not really 4-bit, unsafe adapter
@@ -70,6 +71,10 @@ class HubUnreachable(TransientError):
 
 class OutOfMemory(TransientError):
     """The device's memory ran out; a smaller batch may fit."""
+
+
+class ModelCrashed(TransientError):
+    """The model failed several times in a row; a fresh process may do better."""
 
 
 class PermanentError(MjpromptError):

@@ -11,7 +11,7 @@ import structlog
 
 
 def configure_logs(*, level: str, form: Literal["auto", "console", "json"]) -> None:
-    """Send structlog's and the libraries' logs to standard error, coloured on a terminal and as JSON lines elsewhere."""
+    """Send all logs to standard error, coloured on a terminal and as JSON lines elsewhere."""
     is_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -102,11 +102,16 @@ class ClaimedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateDraft:
-    """One finished prompt before it is stored. `score` is its beam score, the mean log-probability per token (nats)."""
+    """One finished prompt before it is stored.
+
+    `score` is the mean log-probability per written token (nats, at most 0) under the model; `is_ended` says whether the
+    model ended the text itself rather than being cut off.
+    """
 
     rank: int
     text: str
     score: float
+    is_ended: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,8 +61,16 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
 
-    @field_validator("model_revision", "adapter", "web_password", "discord_token", "slack_bot_token", "slack_app_token",
-                     "slack_signing_secret", mode="before")
+    @field_validator(
+        "model_revision",
+        "adapter",
+        "web_password",
+        "discord_token",
+        "slack_bot_token",
+        "slack_app_token",
+        "slack_signing_secret",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
