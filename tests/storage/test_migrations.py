@@ -1,0 +1,209 @@
+"""Migrations: up and down, equal to the tables, safe for two at once, plain about other revisions."""
+
+import logging
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Integer, create_engine
+
+from core.errors import ConfigError, StorageError
+from core.settings import PROJECT_ROOT
+from storage.migrations import (
+    ALEMBIC_INI,
+    current_revision,
+    head_revision,
+    migration_transaction,
+    require_head,
+    upgrade,
+)
+from storage.tables import METADATA
+
+NUM_TABLES = 13
+MOMENT = "'2026-01-01 00:00:00.000000'"
+
+
+def url_of(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+def schema_of(path: Path) -> dict[str, list[str]]:
+    """Every table and index by name, as the sorted lines of its SQL, without Alembic's own table."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {
+        name: sorted(line.strip().rstrip(",") for line in sql.splitlines())
+        for name, sql in rows
+        if name != "alembic_version"
+    }
+
+
+def run_in_process(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def configured(url: str) -> Config:
+    config = Config(ALEMBIC_INI)
+    config.attributes["database_url"] = url
+    return config
+
+
+def test_upgrade_check_downgrade_and_upgrade_again(tmp_path):
+    path = tmp_path / "a.db"
+    config = configured(url_of(path))
+    upgrade(url_of(path))
+    first = schema_of(path)
+    command.check(config)
+    command.downgrade(config, "base")
+    assert schema_of(path) == {}
+    assert current_revision(url_of(path)) is None
+    upgrade(url_of(path))
+    command.check(config)
+    assert schema_of(path) == first
+
+
+def test_the_migrated_schema_equals_the_tables(migrated_file, tmp_path):
+    fresh = tmp_path / "fresh.db"
+    engine = create_engine(f"sqlite:///{fresh}")
+    METADATA.create_all(engine)
+    engine.dispose()
+    migrated = schema_of(migrated_file)
+    assert migrated == schema_of(fresh)
+    assert sum("CREATE TABLE" in " ".join(sql) for sql in migrated.values()) == NUM_TABLES
+
+
+def test_the_alembic_command_upgrades_and_checks_a_fresh_database(tmp_path):
+    url = url_of(tmp_path / "a.db")
+    for arguments in (("upgrade", "head"), ("check",), ("current",)):
+        done = run_in_process("-m", "alembic", *arguments, url=url)
+        assert done.returncode == 0, done.stderr
+    assert f"{head_revision()} (head)" in done.stdout
+
+
+def test_the_alembic_command_writes_sql_for_postgresql(tmp_path):
+    done = run_in_process(
+        "-m", "alembic", "upgrade", "head", "--sql", url="postgresql+psycopg://bot@localhost/mjprompt"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("CREATE TABLE") == NUM_TABLES + 1
+    assert "TIMESTAMP WITH TIME ZONE" in done.stdout
+
+
+def test_revisions_are_named_so_that_the_last_by_name_is_the_head():
+    script = ScriptDirectory.from_config(Config(ALEMBIC_INI))
+    assert script.get_heads() == [head_revision()]
+    for revision in script.walk_revisions():
+        assert re.fullmatch(r"\d{4}", revision.revision)
+        assert Path(revision.path).name.startswith(f"{revision.revision}_")
+
+
+def test_several_processes_may_upgrade_at_once(tmp_path):
+    url = url_of(tmp_path / "a.db")
+    code = "import sys; from storage.migrations import upgrade; upgrade(sys.argv[1])"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code, url],
+            cwd=PROJECT_ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    require_head(url)
+
+
+def test_upgrading_leaves_logging_alone(tmp_path):
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers), logging.getLogger("sqlalchemy").level)
+    upgrade(url_of(tmp_path / "a.db"))
+    assert (root.level, list(root.handlers), logging.getLogger("sqlalchemy").level) == before
+    assert not logging.getLogger("alembic").disabled
+
+
+def test_a_current_database_is_recognised_without_loading_alembic(url):
+    code = "import sys; from storage.migrations import upgrade; upgrade(sys.argv[1]);print('alembic' in sys.modules)"
+    done = run_in_process("-c", code, url, url=url)
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
+def test_a_missing_file_has_no_revision_and_is_not_made(tmp_path):
+    path = tmp_path / "a.db"
+    assert current_revision(url_of(path)) is None
+    assert not path.exists()
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(StorageError, match=r"The folder .*/nowhere does not exist"):
+        upgrade(url_of(tmp_path / "nowhere" / "a.db"))
+
+
+def test_an_older_database_says_what_to_run(tmp_path):
+    url = url_of(tmp_path / "a.db")
+    with pytest.raises(StorageError, match=r"at revision none.* run `mjprompt db upgrade`"):
+        require_head(url)
+    upgrade(url)
+    require_head(url)
+
+
+@pytest.mark.parametrize("act", [upgrade, require_head])
+def test_a_newer_database_says_to_update_the_program(url, act):
+    with migration_transaction(url) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StorageError, match=r"at revision 9999.*update the program.*`mjprompt db upgrade`"):
+        act(url)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "a.db"
+    path.write_bytes(b"Dear diary, " * 1000)
+    with pytest.raises(StorageError, match="not a sound SQLite database"):
+        upgrade(url_of(path))
+
+
+def test_a_migration_that_loses_a_parent_row_changes_nothing(url, tmp_path):
+    """Foreign keys are off while a table is rebuilt, so the check at the end is what protects the rows."""
+    with (
+        pytest.raises(StorageError, match=r"a row of consents without the row of users"),
+        migration_transaction(url) as connection,
+    ):
+        connection.exec_driver_sql(f"INSERT INTO consents VALUES (1, 'nobody', 1, {MOMENT})")
+    with migration_transaction(url) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM consents").scalar() == 0
+
+
+def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(url):
+    """A batch migration drops the old table; with foreign keys on, that would delete every user's rows."""
+    with migration_transaction(url) as connection:
+        connection.exec_driver_sql(f"INSERT INTO users VALUES ('1', 'web', 'u', NULL, NULL, {MOMENT})")
+        connection.exec_driver_sql(f"INSERT INTO consents VALUES (1, '1', 1, {MOMENT})")
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("users", recreate="always") as batch:
+            batch.add_column(Column("shoe_size", Integer))
+    with migration_transaction(url) as connection:
+        assert connection.exec_driver_sql("SELECT shoe_size FROM users").all() == [(None,)]
+        assert connection.exec_driver_sql("SELECT count(*) FROM consents").scalar() == 1
+
+
+def test_a_missing_driver_is_named():
+    with pytest.raises(ConfigError, match=r"needs the driver of postgresql\+psycopg, which is not installed"):
+        upgrade("postgresql://bot@localhost/mjprompt")

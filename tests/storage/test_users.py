@@ -1,0 +1,155 @@
+"""People: known by platform and id, kept up to date, and forgotten with everything of theirs."""
+
+from dataclasses import replace
+
+from sqlalchemy import text
+
+from core.records import Identity, Platform, Thumb
+from storage import consents, events, users, votes
+
+ANN = Identity(platform=Platform.DISCORD, external_id="1", display_name="Ann", workspace_external_id="server")
+TABLES = (
+    "users",
+    "requests",
+    "candidates",
+    "votes",
+    "vote_events",
+    "consents",
+    "seen_events",
+    "training_examples",
+)
+
+
+async def ensure(world, identity: Identity) -> str:
+    async with world.database.write() as session:
+        return await users.ensure_user(session, identity)
+
+
+async def rows(world, query: str) -> list[tuple[object, ...]]:
+    async with world.database.read() as session:
+        return [tuple(row) for row in await session.execute(text(query))]
+
+
+async def test_a_person_is_known_by_platform_and_id(world):
+    ann = await ensure(world, ANN)
+    assert await ensure(world, ANN) == ann
+    assert await ensure(world, replace(ANN, platform=Platform.SLACK)) != ann
+    assert await ensure(world, replace(ANN, external_id="2")) != ann
+    assert await world.count("users") == 3
+
+
+async def test_finding_makes_nobody(world):
+    async with world.database.read() as session:
+        assert await users.find_user(session, ANN) is None
+    ann = await ensure(world, ANN)
+    async with world.database.read() as session:
+        assert await users.find_user(session, ANN) == ann
+
+
+async def test_name_and_workspace_follow_the_person(world):
+    await ensure(world, ANN)
+    await ensure(world, replace(ANN, display_name="Anna", workspace_external_id="other"))
+    query = (
+        "SELECT display_name, workspaces.external_id FROM users LEFT JOIN workspaces ON workspaces.id = workspace_id"
+    )
+    assert await rows(world, query) == [("Anna", "other")]
+    await ensure(world, replace(ANN, display_name=None, workspace_external_id=None))
+    assert await rows(world, query) == [("Anna", None)]
+    assert await world.count("workspaces") == 2
+
+
+async def test_a_request_keeps_where_it_was_asked(world):
+    for workspace in ("here", "there", None):
+        await world.ask("ann", workspace=workspace)
+    query = (
+        "SELECT external_id FROM requests LEFT JOIN workspaces ON workspaces.id = requests.workspace_id"
+        " ORDER BY requests.id"
+    )
+    assert await rows(world, query) == [("here",), ("there",), (None,)]
+
+
+async def live_a_little(world, name: str) -> str:
+    """Leave one of everything: a request with candidates, a vote, a consent, a remembered event."""
+    user_id, request = await world.user(name), await world.answered(name)
+    async with world.database.write() as session:
+        await votes.cast(session, user_id=user_id, candidate_id=request.candidates[0].id, thumb=Thumb.UP, event_id="1")
+        await consents.record(session, user_id, is_given=True)
+        await events.remember(session, Platform.DISCORD, f"ask of {name}", request.id)
+    return user_id
+
+
+async def learn_from_everything(world, adapter: str) -> None:
+    """A finished run that saw every vote event there is, and its adapter."""
+    moment = "'2026-01-01 00:00:00.000000'"
+    async with world.database.write() as session:
+        await session.execute(
+            text(
+                "INSERT INTO training_runs (id, state, base_model, config, seed, metrics, created_at)"
+                f" VALUES ('run {adapter}', 'done', 'pocket', '{{}}', 1, '{{}}', {moment})"
+            )
+        )
+        await session.execute(text(f"INSERT INTO training_examples SELECT 'run {adapter}', id FROM vote_events"))
+        await session.execute(
+            text(
+                "INSERT INTO adapters"
+                " (id, state, training_run_id, base_model, folder, metrics, created_at, updated_at)"
+                f" VALUES ('{adapter}', 'canary', 'run {adapter}', 'pocket', 'a', '{{}}', {moment}, {moment})"
+            )
+        )
+
+
+async def forget(world, user_id: str) -> tuple[str, ...]:
+    async with world.database.write() as session:
+        return await users.forget(session, user_id)
+
+
+async def counts(world) -> dict[str, int]:
+    return {table: await world.count(table) for table in TABLES}
+
+
+async def test_forgetting_a_user_deletes_everything_of_theirs_and_nothing_of_others(world):
+    ann, _bob = await live_a_little(world, "ann"), await live_a_little(world, "bob")
+    await learn_from_everything(world, "first")
+    before = await counts(world)
+    await forget(world, ann)
+    after = await counts(world)
+    assert before == {table: 2 * count for table, count in after.items()}
+    assert all(after.values())
+    assert await rows(world, "SELECT external_id FROM users") == [("bob",)]
+    assert await world.count("training_runs") == 1
+
+
+async def test_forgetting_lists_the_adapters_that_had_learned_from_them(world):
+    ann = await live_a_little(world, "ann")
+    await learn_from_everything(world, "first")
+    bob = await live_a_little(world, "bob")
+    await learn_from_everything(world, "second")
+    cid = await world.user("cid")
+    assert await forget(world, bob) == ("second",)
+    assert await forget(world, ann) == ("first", "second")
+    assert await forget(world, cid) == ()
+
+
+async def test_an_adapter_learned_from_the_asker_when_somebody_else_voted(world):
+    request, bob = await world.answered("ann"), await world.user("bob")
+    async with world.database.write() as session:
+        await votes.cast(session, user_id=bob, candidate_id=request.candidates[0].id, thumb=Thumb.UP, event_id="1")
+    await learn_from_everything(world, "first")
+    assert await forget(world, await world.user("ann")) == ("first",)
+    assert await counts(world) == {**dict.fromkeys(TABLES, 0), "users": 1}
+
+
+async def test_forgetting_somebody_unknown_changes_nothing(world):
+    await live_a_little(world, "ann")
+    before = await counts(world)
+    assert await forget(world, "nobody") == ()
+    assert await counts(world) == before
+
+
+async def test_a_forgotten_users_running_request_is_not_answered(world):
+    await world.ask("ann")
+    claim = await world.claim_one()
+    await forget(world, await world.user("ann"))
+    assert await world.queue.heartbeat([claim]) == frozenset()
+    assert not await world.complete(claim)
+    assert await world.count("candidates") == 0
