@@ -3,7 +3,7 @@
 It knows nothing of queues, rows or chat. An implementation owns one model on one device and is called from one thread.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,11 @@ class Generator(Protocol):
 
     @property
     def info(self) -> ModelInfo: ...
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The decoding settings as they are stored with every answer; plain JSON values."""
+        ...
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Generated]:
         """Answer all `requests` together, in their order.

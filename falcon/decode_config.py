@@ -1,0 +1,65 @@
+"""Decoding settings: configs/decode.toml to frozen dataclasses; an unknown or missing key is an error."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.config_file import read_config
+from core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeamSearch:
+    """The search; penalties are in nats, lengths in tokens."""
+
+    num_beams: int
+    num_beam_groups: int
+    diversity_penalty: float
+    word_repetition_penalty: float
+    length_penalty: float
+    no_repeat_ngram_size: int
+    min_new_tokens: int
+    max_new_tokens: int
+    early_stopping: bool
+
+    def __post_init__(self) -> None:
+        for name in ("num_beams", "num_beam_groups", "max_new_tokens"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} = {getattr(self, name)} is too small; set 1 or more.")
+        if not 0 <= self.min_new_tokens < self.max_new_tokens:
+            raise ConfigError(
+                f"min_new_tokens = {self.min_new_tokens} must lie between 0 and max_new_tokens = "
+                f"{self.max_new_tokens}, which it must not reach."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """How the offered candidates are chosen from all beams."""
+
+    min_distance: float
+    distance_weight: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_distance <= 1:
+            raise ConfigError(f"min_distance = {self.min_distance} is out of range; set 0 to 1.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeConfig:
+    """All decoding settings."""
+
+    beam_search: BeamSearch
+    selection: Selection
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the settings as plain values, to be stored beside each candidate."""
+        return asdict(self)
+
+
+def read_decode_config(path: Path) -> DecodeConfig:
+    """Read `path`.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, has an unknown or missing key, or an impossible value.
+    """
+    return read_config(DecodeConfig, path)

@@ -1,0 +1,208 @@
+"""Beam search through transformers' `generate`, behind the `Generator` port.
+
+Each request becomes G rows of one batch, each row a beam search of its own; `falcon/diversity.py` keeps the rows of a
+request apart, `falcon/selection.py` chooses what is offered, `falcon/finishing.py` makes prompts of texts.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+
+from core.errors import OutOfMemory
+from core.records import CandidateDraft, ModelInfo
+from core.settings import Settings
+from falcon.decode_config import DecodeConfig, read_decode_config
+from falcon.diversity import GroupDiversity, WordBoundary, boundary_tokens, word_starts
+from falcon.finishing import finish_prompt
+from falcon.generator import Generated, GenerationRequest
+from falcon.loading import LoadedModel, load_model
+from falcon.selection import Hypothesis, choose
+from falcon.template import render_opening, render_question
+
+
+class StopCancelled(StoppingCriteria):
+    """End the rows of requests that are cancelled while they decode."""
+
+    def __init__(self, requests: Sequence[GenerationRequest]) -> None:
+        self._requests = requests
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        """Return (S,) bool, True ends a row; beam search asks for S continuations, more than it has beams."""
+        flags = torch.tensor([request.is_cancelled() for request in self._requests], device=input_ids.device)
+        return flags.repeat_interleave(len(input_ids) // len(self._requests))
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompts:
+    """One batch: `input_ids` and `attention_mask` (Q·G, T), padded on the left; `subjects` are token lists per row."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    subjects: list[list[int]]
+
+
+class TransformersGenerator:
+    """The reference implementation of the `Generator` port."""
+
+    def __init__(self, loaded: LoadedModel, config: DecodeConfig) -> None:
+        self._model, self._tokenizer, self._config = loaded.model, loaded.tokenizer, config
+        self._info = loaded.info
+        self._device = next(loaded.model.parameters()).device
+        vocab_size = int(loaded.model.config.vocab_size)
+        self._words = word_starts(loaded.tokenizer, vocab_size).to(self._device)
+        self._boundary = boundary_tokens(loaded.tokenizer, vocab_size).to(self._device)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What answers."""
+        return self._info
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The decoding settings, to be stored beside each candidate."""
+        return self._config.as_dict()
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[Generated]:
+        """Answer all `requests` together, in their order; see the port."""
+        started = time.monotonic()
+        try:
+            texts = self._search(requests)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise OutOfMemory(f"Decoding {len(requests)} requests at once does not fit into memory.") from error
+        seconds = time.monotonic() - started
+        return [
+            Generated(
+                request_id=request.id,
+                candidates=() if request.is_cancelled() else self._candidates(request, found),
+                decoding_seconds=seconds,
+            )
+            for request, found in zip(requests, texts, strict=True)
+        ]
+
+    def _search(self, requests: Sequence[GenerationRequest]) -> list[list[Hypothesis]]:
+        """Return each request's hypotheses: `num_beams` continuations of each group, best first."""
+        search = self._config.beam_search
+        groups = self._groups(requests)
+        prompts = self._prompts(requests, groups)
+        prompt_length = prompts.input_ids.shape[1]
+        with torch.inference_mode():
+            output = self._model.generate(
+                input_ids=prompts.input_ids,
+                attention_mask=prompts.attention_mask,
+                generation_config=self._generation_config(),
+                logits_processor=self._processors(prompts, groups, prompt_length),
+                stopping_criteria=StoppingCriteriaList([StopCancelled(requests)]),
+            )
+            new_tokens = output[:, prompt_length:]  # (Q·G·K, up to max_new_tokens)
+            scores = self._mean_log_probabilities(prompts, output)
+        found = [self._hypothesis(row, score) for row, score in zip(new_tokens.tolist(), scores.tolist(), strict=True)]
+        size = groups * search.num_beams
+        return [found[start : start + size] for start in range(0, len(found), size)]
+
+    def _groups(self, requests: Sequence[GenerationRequest]) -> int:
+        most = max(request.num_candidates for request in requests)
+        return max(self._config.beam_search.num_beam_groups, most)
+
+    def _prompts(self, requests: Sequence[GenerationRequest], groups: int) -> _Prompts:
+        texts = [render_question(request.subject) + render_opening(request.subject) for request in requests]
+        subjects = [self._tokenizer(render_opening(request.subject))["input_ids"] for request in requests]
+        batch = self._tokenizer(texts, return_tensors="pt", padding=True)
+        return _Prompts(
+            batch["input_ids"].repeat_interleave(groups, dim=0).to(self._device),
+            batch["attention_mask"].repeat_interleave(groups, dim=0).to(self._device),
+            [tokens for tokens in subjects for _ in range(groups)],
+        )
+
+    def _generation_config(self) -> GenerationConfig:
+        search = self._config.beam_search
+        return GenerationConfig(
+            do_sample=False,
+            num_beams=search.num_beams,
+            num_return_sequences=search.num_beams,
+            length_penalty=search.length_penalty,
+            no_repeat_ngram_size=search.no_repeat_ngram_size,
+            min_new_tokens=search.min_new_tokens,
+            max_new_tokens=search.max_new_tokens,
+            early_stopping=search.early_stopping,
+            eos_token_id=self._tokenizer.eos_token_id,
+            pad_token_id=self._tokenizer.pad_token_id,
+        )
+
+    def _processors(self, prompts: _Prompts, groups: int, prompt_length: int) -> LogitsProcessorList:
+        search = self._config.beam_search
+        return LogitsProcessorList(
+            [
+                WordBoundary(self._boundary, prompt_length),
+                GroupDiversity(
+                    num_groups=groups,
+                    num_beams=search.num_beams,
+                    prompt_length=prompt_length,
+                    words=self._words,
+                    subject_tokens=prompts.subjects,
+                    diversity_penalty=search.diversity_penalty,
+                    word_repetition_penalty=search.word_repetition_penalty,
+                ),
+            ]
+        )
+
+    def _mean_log_probabilities(self, prompts: _Prompts, sequences: Tensor) -> Tensor:
+        """Return (R,) the mean log-probability of each row's new tokens under the model, without any penalty."""
+        prompt_length = prompts.input_ids.shape[1]
+        new = sequences[:, prompt_length:]
+        is_real = self._is_real(new)
+        mask = torch.cat(
+            [prompts.attention_mask.repeat_interleave(len(sequences) // len(prompts.input_ids), 0), is_real],
+            1,
+        )
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        logits = self._model(input_ids=sequences, attention_mask=mask, position_ids=positions, use_cache=False).logits[
+            :, prompt_length - 1 : -1
+        ]
+        chosen = logits.float().log_softmax(-1).gather(2, new.unsqueeze(2)).squeeze(2)
+        means: Tensor = (chosen * is_real).sum(1) / is_real.sum(1).clamp(min=1)
+        return means
+
+    def _is_real(self, new: Tensor) -> Tensor:
+        """Return (R, N) 1 up to and with the first end-of-sequence token of each row, 0 after it."""
+        ended_before = (new == self._tokenizer.eos_token_id).cumsum(1).roll(1, dims=1)
+        ended_before[:, 0] = 0
+        is_real: Tensor = (ended_before == 0).long()
+        return is_real
+
+    def _hypothesis(self, tokens: list[int], score: float) -> Hypothesis:
+        eos = self._tokenizer.eos_token_id
+        is_ended = eos in tokens
+        text = self._tokenizer.decode(tokens[: tokens.index(eos)] if is_ended else tokens, skip_special_tokens=True)
+        return Hypothesis(str(text), score, is_ended)
+
+    def _candidates(self, request: GenerationRequest, found: list[Hypothesis]) -> tuple[CandidateDraft, ...]:
+        finished = [
+            Hypothesis(finish_prompt(request, item.text, is_ended=item.is_ended), item.score, item.is_ended)
+            for item in found
+        ]
+        selection = self._config.selection
+        chosen = choose(
+            finished,
+            request.num_candidates,
+            min_distance=selection.min_distance,
+            distance_weight=selection.distance_weight,
+        )
+        return tuple(
+            CandidateDraft(rank=rank, text=item.text, score=round(item.score, 4), is_ended=item.is_ended) for rank, item in enumerate(chosen, 1)
+        )
+
+
+def load_generator(settings: Settings) -> TransformersGenerator:
+    """Load the model and decoding settings that `settings` name; may take seconds (or a download).
+
+    Raises:
+        core.errors.MjpromptError: as `falcon.loading.load_model` and `falcon.decode_config.read_decode_config` say.
+    """
+    config = read_decode_config(settings.decode_config)
+    return TransformersGenerator(load_model(settings), config)

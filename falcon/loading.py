@@ -1,0 +1,197 @@
+"""Load a base model, its tokenizer and an optional LoRA adapter, in the precision that was asked for.
+
+Remote code is never run and pickled weights are never read. NF4 is checked after loading, because transformers leaves
+Falcon's layers unquantised without a word (its `FalconLinear` is not exactly `nn.Linear`).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.falcon import modeling_falcon
+from transformers.utils import logging as transformers_logging
+
+from core.errors import ModelError
+from core.logs import get_logger
+from core.records import ModelInfo
+from core.settings import Settings
+from falcon.memory import ModelSize, plan_precision
+from falcon.source import base_name, choose_base, locate
+
+log = get_logger(__name__)
+PROJECTIONS_PER_LAYER = 4  # query_key_value, dense, dense_h_to_4h, dense_4h_to_h
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A causal language model in evaluation mode with its tokenizer and what it is called."""
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    info: ModelInfo
+
+
+def load_model(settings: Settings) -> LoadedModel:
+    """Load what the settings name onto the GPU, or the CPU where there is none.
+
+    Raises:
+        ModelError: the folder, id, adapter or tokenizer cannot be used, or NF4 was asked for and is not really 4-bit.
+        NotEnoughMemory: it does not fit.
+        HubUnreachable: it has to be downloaded and cannot be.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    leave_a_core_free()
+    base = choose_base(settings.model_id)
+    folder = locate(base, settings.model_revision)
+    size = measure(folder)
+    precision = plan_precision(settings.precision, size, device)
+    tokenizer = load_tokenizer(folder)
+    model = load_base(folder, precision, device)
+    if settings.adapter is not None:
+        model = attach_adapter(model, settings.adapter, is_merged=precision != "nf4")
+    model.eval()
+    adapter = settings.adapter.name if settings.adapter else None
+    info = ModelInfo(base=base_name(base), adapter=adapter, precision=precision, device=device.type)
+    log.info("model.loaded", base=info.base, adapter=adapter, precision=precision, device=device.type)
+    return LoadedModel(model, tokenizer, info)
+
+
+def leave_a_core_free() -> None:
+    """Let torch compute on one core less than there are, unless OMP_NUM_THREADS says otherwise.
+
+    Every layer waits for its slowest thread: on a full machine one busy core made an answer ten times slower.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), num_usable_cores() - 1)))
+
+
+def num_usable_cores() -> int:
+    """Return the cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def measure(folder: Path) -> ModelSize:
+    """Count a model's parameters from its configuration, without reading its weights.
+
+    Raises:
+        ModelError: the configuration cannot be read or names no causal language model of the installed library.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except (ValueError, KeyError, OSError) as error:
+        raise ModelError(
+            f"{folder / 'config.json'} names no model that can be loaded: {_first_line(error)}."
+        ) from error
+    embeddings = model.get_input_embeddings().weight.numel()
+    return ModelSize(sum(parameter.numel() for parameter in model.parameters()), embeddings)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer that has an end-of-sequence token and pads on the left, as decoding needs.
+
+    Raises:
+        ModelError: there is none, or it knows no end of sequence.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (ValueError, KeyError, OSError) as error:
+        raise ModelError(f"{folder} has no tokenizer that can be loaded: {_first_line(error)}.") from error
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"The tokenizer in {folder} has no eos_token, so answers would never end; add one.")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def load_base(folder: Path, precision: str, device: torch.device) -> nn.Module:
+    """Load the weights in `precision` (`fp32`, `bf16` or `nf4`) onto `device`.
+
+    Raises:
+        ModelError: a weights file is damaged, or NF4 loading left layers unquantised.
+    """
+    options: dict[str, Any] = {"dtype": torch.float32 if precision == "fp32" else torch.bfloat16}
+    if precision == "nf4":
+        # transformers replaces only exact nn.Linear modules; Falcon's own subclass computes the same.
+        setattr(modeling_falcon, "FalconLinear", nn.Linear)  # noqa: B010 - mypy would see a type assigned to
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    transformers_logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            trust_remote_code=False,
+            use_safetensors=True,
+            device_map={"": device},
+            attn_implementation="sdpa",
+            **options,
+        )
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise ModelError(f"The weights in {folder} cannot be loaded: {_first_line(error)}.") from error
+    if precision == "nf4":
+        require_four_bit(model)
+    loaded: nn.Module = model
+    return loaded
+
+
+def count_four_bit(model: nn.Module) -> int:
+    """Return the number of modules whose weights bitsandbytes holds in 4 bits."""
+    from bitsandbytes.nn.modules import Linear4bit  # noqa: PLC0415 - slow to import, and absent where it is not supported
+
+    return sum(isinstance(module, Linear4bit) for module in model.modules())
+
+
+def require_four_bit(model: Any) -> None:
+    """Check that every projection of every layer is really 4-bit.
+
+    Raises:
+        ModelError: some are not; the message counts them.
+    """
+    expected = PROJECTIONS_PER_LAYER * model.config.num_hidden_layers
+    found = count_four_bit(model)
+    if found != expected:
+        raise ModelError(
+            f"PRECISION=nf4 quantised {found} of {expected} projections, so the model would need far more memory than "
+            "4-bit does; install the pinned versions of transformers and bitsandbytes, or set PRECISION=bf16."
+        )
+
+
+def attach_adapter(model: nn.Module, folder: Path, *, is_merged: bool) -> nn.Module:
+    """Put a LoRA adapter on `model`, merged into its weights when `is_merged`.
+
+    Raises:
+        ModelError: the folder is no safetensors adapter or does not fit the base model.
+    """
+    from peft import PeftModel  # noqa: PLC0415 - slow to import, and most starts have no adapter
+
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise ModelError(f"The adapter folder {folder} has no {name}; only safetensors adapters are loaded.")
+    try:
+        adapted = PeftModel.from_pretrained(model, folder, is_trainable=False)
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"The adapter {folder} does not fit the base model: {_first_line(error)}.") from error
+    result: nn.Module = adapted.merge_and_unload() if is_merged else adapted
+    return result
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
