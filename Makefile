@@ -1,0 +1,77 @@
+# Two commands: `make run` starts everything, `make test` checks everything. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first of these that is new enough; name another with `make PYTHON=/path/to/python3 …`.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+
+.PHONY: help run test check venv system pocket bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+
+run: $(STAMP) ## Start the web chat and a worker
+	@exec $(BIN)/mjprompt run
+
+test: $(STAMP) system check ## Set everything up and run every check
+
+check: $(STAMP) ## Run every check in the environment that is there
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	export DATABASE_URL="sqlite+aiosqlite:///$$folder/check.db"; \
+	echo "alembic upgrade head && alembic check"; \
+	$(BIN)/alembic upgrade head && $(BIN)/alembic check
+	$(BIN)/python -m pytest
+
+venv: $(STAMP) ## Make .venv with the pinned packages
+
+$(STAMP): pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed and none was found; install it, or name one: make PYTHON=/path/to/python3" >&2; \
+		exit 1; \
+	fi
+	@if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$(PYTHON) cannot make environments; install its venv module (on Debian: apt-get install python3-venv)" >&2; \
+		exit 1; \
+	fi
+	@echo "Making $(VENV) with $$("$(PYTHON)" --version) and the pinned packages; the first time takes some minutes"
+	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)
+	@$(PIP) pip setuptools
+	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $(STAMP)
+
+# What the tests need from the system: a browser, and fonts for what it shows.
+system:
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null || command -v chromium-browser >/dev/null; then \
+		exit 0; \
+	elif [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then \
+		echo "Installing Chromium and fonts for the tests of the web chat"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update --quiet=2; \
+		apt-get install --quiet=2 --yes --no-install-recommends chromium fonts-dejavu fonts-noto-color-emoji >/dev/null; \
+	else \
+		echo "The tests of the web chat need Chromium; install it (on Debian: apt-get install chromium fonts-noto-color-emoji)" >&2; \
+		exit 1; \
+	fi
+
+pocket: $(STAMP) ## Train the pocket Falcon again: make pocket DATA=folder
+	@[ -n "$(DATA)" ] || { echo "Name the folder of prompt files: make pocket DATA=folder" >&2; exit 1; }
+	$(BIN)/mjprompt pretrain --data "$(DATA)" --output models/pocket
+
+bench: $(STAMP) ## Print the numbers of README as JSON lines
+	@$(BIN)/python -m benchmarks.startup
+	@$(BIN)/python -m benchmarks.concurrency
+
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,219 @@
+"""The `mjprompt` command: reads the settings, starts what was asked for, and turns errors into exit statuses.
+
+Exit status 0 is success, 1 a failure, 2 something typed that cannot be taken. Everything heavy is imported
+inside the command that needs it, so that `mjprompt --help` stays quick.
+"""
+
+import importlib.metadata
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from core.errors import MjpromptError, UserError
+
+if TYPE_CHECKING:
+    from app.doctor import Check
+    from core.settings import Settings
+    from falcon.generator import Generator
+
+FAILED = 1
+BAD_INPUT = 2
+MAX_CANDIDATES = 8
+PrecisionName = Literal["auto", "bf16", "nf4", "fp32"]
+PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="In place of WEB_PORT.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+cli = typer.Typer(
+    name="mjprompt",
+    help="Writes Midjourney prompts with a Falcon model and learns from its community's votes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+database_cli = typer.Typer(help="Look after the database.", no_args_is_help=True)
+cli.add_typer(database_cli, name="db")
+
+
+def _load_falcon(settings: "Settings") -> "Generator":
+    from falcon.decoding import load_generator
+
+    return load_generator(settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """How a model is loaded, and the module whose `main` does so, for the worker process to run."""
+
+    load: Callable[["Settings"], "Generator"]
+    module: str
+
+
+def main(model: Model | None = None) -> None:
+    """Run the command line; an error of the product's own becomes one sentence on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character must not end an answer
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        cli(prog_name="mjprompt", obj=model or Model(load=_load_falcon, module="app.cli"))
+    except MjpromptError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(BAD_INPUT if isinstance(error, UserError) else FAILED)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if not is_wanted:
+        return
+    try:
+        version = importlib.metadata.version("mjprompt")
+    except importlib.metadata.PackageNotFoundError:
+        version = "(a checkout that is not installed)"
+    sys.stdout.write(f"mjprompt {version}\n")
+    raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    del version  # its callback did everything
+
+
+@cli.command()
+def run(context: typer.Context, *, port: PortOption = None) -> None:
+    """Start the web chat and one worker, and show a first answer."""
+    from app.supervisor import worker_command
+
+    _serve(port, worker_command(context.obj.module))
+
+
+@cli.command()
+def bot(*, port: PortOption = None) -> None:
+    """Start the web chat alone, for workers that are started with `mjprompt worker`."""
+    _serve(port, None)
+
+
+def _serve(port: int | None, worker_command: Sequence[str] | None) -> None:
+    from rich.console import Console
+
+    from app.serve import serve
+
+    serve(_settings(web_port=port), Console(), worker_command=worker_command)
+
+
+@cli.command()
+def worker(
+    context: typer.Context, *, supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False
+) -> None:
+    """Start one worker, which answers what is asked in the same database until SIGTERM or Ctrl-C."""
+    from worker.process import run_worker_process
+
+    settings = _settings()
+    raise typer.Exit(run_worker_process(settings, partial(context.obj.load, settings), is_supervised=supervised))
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})  # "--ar 16:9" is a bad idea, not a bad option
+def ask(
+    context: typer.Context,
+    idea: Annotated[str, typer.Argument(help='For example "a boy running in the snow --ar 16:9".')],
+    *,
+    count: Annotated[int, typer.Option(help=f"How many prompts, 1 to {MAX_CANDIDATES}.")] = 4,
+    precision: Annotated[PrecisionName | None, typer.Option(help="In place of PRECISION.")] = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Print prompts for one idea."""
+    from rich.console import Console
+
+    from app.answer_view import as_json_object, print_answer
+    from app.ask import ask as ask_idea
+    from worker.engine_thread import EngineThread
+    from worker.process import exit_at_once
+
+    if not 1 <= count <= MAX_CANDIDATES:
+        raise UserError(f"--count {count} is out of range; ask for 1 to {MAX_CANDIDATES} prompts.")
+    settings = _settings(log_level="WARNING", precision=precision)
+    engine = EngineThread(partial(context.obj.load, settings))
+    try:
+        answer = ask_idea(settings, idea, num_candidates=count, precision=precision, engine=engine)
+    finally:
+        if engine.is_alive:  # interrupted within a long step: the interpreter could not end by itself
+            exit_at_once(FAILED)
+    if is_json:
+        _print_json(as_json_object(answer))
+    else:
+        print_answer(Console(), answer)
+
+
+@cli.command()
+def doctor(*, is_json: JsonOption = False) -> None:
+    """Check everything that a start needs and say what to do."""
+    from app.doctor import Level, examine
+
+    checks: list[Check] = []
+    for check in examine(_settings(log_level="ERROR")):
+        checks.append(check)
+        if not is_json:
+            sys.stdout.write(f"{check.level:<4} {check.name:<12} {check.message}\n")
+    is_healthy = all(check.level is not Level.FAIL for check in checks)
+    if is_json:
+        lines = [{"name": check.name, "level": check.level, "message": check.message} for check in checks]
+        _print_json({"is_healthy": is_healthy, "checks": lines})
+    raise typer.Exit(0 if is_healthy else FAILED)
+
+
+@database_cli.command()
+def upgrade() -> None:
+    """Make the database, or bring it to this version's tables."""
+    from storage import migrations
+
+    settings = _settings()
+    migrations.upgrade(settings.database_url)
+    sys.stdout.write(f"The database is at revision {migrations.current_revision(settings.database_url)}.\n")
+
+
+@cli.command()
+def pretrain(
+    *,
+    prepared: Annotated[Path, typer.Option(help="Folder of the encoded corpus.")] = Path("var/pretrain"),
+    data: Annotated[Path | None, typer.Option(help="Folder of raw prompt files; encodes them first.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Model folder to write; only prepare without it.")] = None,
+    config: Annotated[Path | None, typer.Option(help="In place of configs/pretrain.toml.")] = None,
+) -> None:
+    """Train the pocket Falcon from scratch."""
+    from core.settings import PROJECT_ROOT
+    from trainer.pretrain_command import prepare, train
+    from trainer.pretrain_config import read_pretrain_config
+
+    settings = _settings()
+    shape = read_pretrain_config(config or PROJECT_ROOT / "configs" / "pretrain.toml")
+    if data is not None:
+        prepare(data, prepared, shape, version=settings.midjourney_version)
+    if output is not None:
+        _print_json(train(prepared, output, shape))
+
+
+def _settings(**overrides: object) -> "Settings":
+    """Read the settings, `overrides` that are not None included, and set the logs up."""
+    from core.logs import configure_logs
+    from core.settings import load_settings
+
+    settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
+    configure_logs(level=settings.log_level, form=settings.log_format)
+    return settings
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""`mjprompt run` and `bot`: the web chat in this process, and for `run` a supervised worker beside it.
+
+It never imports torch: the model lives and dies in the worker process.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text
+
+from app.answer_view import Answer, print_answer
+from app.storage_at_start import make_database_current, open_writable
+from app.supervisor import WorkerSupervisor
+from app.waiting import answered, ready_worker
+from bot.service import ChatService
+from bot.watcher import RequestWatcher
+from bot.web.application import create_app, start_site
+from core.errors import MjpromptError
+from core.logs import get_logger
+from core.records import Identity, Platform
+from core.settings import Settings
+from storage.queue import SqlQueue
+
+WARM_UP_IDEA = "a boy running in the snow"
+WARM_UP = Identity(platform=Platform.TERMINAL, external_id="warm-up")
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """The chat side of this process; `address` is where a browser finds it."""
+
+    service: ChatService
+    watcher: RequestWatcher
+    queue: SqlQueue
+    address: str
+
+
+def serve(settings: Settings, console: Console, *, worker_command: Sequence[str] | None) -> None:
+    """Serve until SIGINT or SIGTERM; without a `worker_command` only the chat, for workers started elsewhere.
+
+    Raises:
+        PermanentError: the database, the port or the worker cannot be used; one plain sentence.
+        StorageBusy: another program holds the database.
+    """
+    make_database_current(settings)
+    asyncio.run(_serve(settings, console, worker_command))
+
+
+async def _serve(settings: Settings, console: Console, worker_command: Sequence[str] | None) -> None:
+    supervisor = WorkerSupervisor(worker_command) if worker_command is not None else None
+    stopping = asyncio.Event()
+    _obey_signals(stopping, supervisor)
+    async with _open_chat(settings) as chat:
+        _say(console, "Web chat  ", chat.address)
+        stopped = asyncio.create_task(stopping.wait(), name="await stop")
+        supervising = asyncio.create_task(_supervise(supervisor, stopping), name="supervise worker")
+        greeting = asyncio.create_task(_greet(settings, console, chat, supervisor), name="greet")
+        try:
+            await asyncio.wait({stopped, supervising}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.is_set():
+                _say(console, "Stopping  ", "finishing what is being written; Ctrl-C again gives it back")
+        finally:
+            stopped.cancel()
+            greeting.cancel()
+            if supervisor is not None:
+                supervisor.stop()
+        await supervising  # new requests still come in while the worker drains, and stay queued
+
+
+async def _supervise(supervisor: WorkerSupervisor | None, stopping: asyncio.Event) -> None:
+    if supervisor is None:
+        await stopping.wait()
+    else:
+        await supervisor.run()
+
+
+@asynccontextmanager
+async def _open_chat(settings: Settings) -> AsyncIterator[Chat]:
+    database, queue = await open_writable(settings)
+    try:
+        service, watcher = ChatService(database, queue, settings), RequestWatcher(database)
+        runner, port = await start_site(create_app(service, watcher, settings), settings)
+        try:
+            yield Chat(service=service, watcher=watcher, queue=queue, address=_address(settings, port))
+        finally:
+            await runner.cleanup()
+    finally:
+        await database.close()
+
+
+async def _greet(settings: Settings, console: Console, chat: Chat, supervisor: WorkerSupervisor | None) -> None:
+    """Show one answer, which also warms the model up, and say that all is ready."""
+    if supervisor is not None:
+        _say(console, "Model     ", "loading …")
+        try:
+            print_answer(console, await _warm_up(settings, chat))
+        except MjpromptError as error:
+            log.warning("warm_up.failed", error=str(error))
+    _say(console, "Ready     ", f"open {chat.address} and type /mjprompt {WARM_UP_IDEA}; Ctrl-C stops")
+
+
+async def _warm_up(settings: Settings, chat: Chat) -> Answer:
+    started = time.perf_counter()
+    await ready_worker(chat.service, is_expected=True)
+    load_seconds = time.perf_counter() - started
+    asked = await chat.service.ask(WARM_UP, WARM_UP_IDEA)
+    view = await answered(chat.service, chat.watcher, chat.queue, settings, identity=WARM_UP, request_id=asked.id)
+    return Answer(view=view, load_seconds=load_seconds, total_seconds=time.perf_counter() - started)
+
+
+def _obey_signals(stopping: asyncio.Event, supervisor: WorkerSupervisor | None) -> None:
+    def obey() -> None:
+        if stopping.is_set() and supervisor is not None:
+            supervisor.stop()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the process, its pipe the worker
+            loop.add_signal_handler(number, obey)
+
+
+def _address(settings: Settings, port: int) -> str:
+    host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
+    return f"http://{host}:{port}"
+
+
+def _say(console: Console, label: str, text: str) -> None:
+    console.print(Text.assemble((label, "bold green"), text), soft_wrap=True)

@@ -1,0 +1,95 @@
+"""`mjprompt ask` without a process of its own: which model answers when."""
+
+import asyncio
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.ask import ask
+from core.errors import ConfigError, ModelError, TransientError
+from core.records import RequestState, WorkerState
+from core.settings import Settings, load_settings
+from storage import clock, requests, workers
+from storage.database import open_database
+from storage.forecast import WORKER_SILENCE_SECONDS
+from tests.worker.fakes import MODEL, FakeGenerator
+from worker.engine_thread import EngineThread
+
+
+@pytest.fixture
+def settings(tmp_path: Path, migrated_file: Path) -> Settings:
+    file = tmp_path / "ask.db"
+    shutil.copy(migrated_file, file)
+    return load_settings(_env_file=None, database_url=f"sqlite+aiosqlite:///{file}", lease_seconds=1)
+
+
+def announce(settings: Settings, state: WorkerState) -> None:
+    """Put a worker on the list that will never be heard of again."""
+
+    async def say() -> None:
+        database = open_database(settings.database_url)
+        async with database.write() as session:
+            await workers.announce(session, "dead", state, MODEL)
+        await database.close()
+
+    asyncio.run(say())
+
+
+def test_without_a_worker_the_model_is_loaded_here(settings: Settings) -> None:
+    fake = FakeGenerator()
+    answer = ask(settings, "a cat", num_candidates=2, precision=None, engine=EngineThread(lambda: fake))
+    assert answer.view.state is RequestState.DONE
+    assert answer.load_seconds > 0
+    assert fake.batches == [("a cat",)]
+
+
+def test_worker_that_fell_silent_is_not_waited_for_forever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    almost_silent = timedelta(seconds=WORKER_SILENCE_SECONDS - 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "utc_now", lambda: datetime.now(UTC) - almost_silent)
+        announce(settings, WorkerState.READY)
+    answer = ask(settings, "a cat", num_candidates=4, precision=None, engine=EngineThread(FakeGenerator))
+    assert answer.view.state is RequestState.DONE
+    assert len(answer.view.candidates) == 4
+
+
+def test_a_worker_in_another_precision_is_refused_and_nothing_stored(settings: Settings) -> None:
+    announce(settings, WorkerState.READY)
+    engine = EngineThread(FakeGenerator)
+    with pytest.raises(ConfigError, match="--precision nf4"):
+        ask(settings, "a cat", num_candidates=4, precision="nf4", engine=engine)
+    assert asyncio.run(count_open(settings)) == 0
+
+
+def test_request_nobody_answers_expires_and_says_so(settings: Settings) -> None:
+    announce(settings, WorkerState.READY)
+    short = settings.model_copy(update={"request_timeout_seconds": 0.5})
+    with pytest.raises(TransientError, match="No answer was ready in time"):
+        ask(short, "a cat", num_candidates=4, precision=None, engine=EngineThread(FakeGenerator))
+    assert asyncio.run(count_open(settings)) == 0
+
+
+def test_model_that_cannot_be_loaded_leaves_no_request_behind(settings: Settings) -> None:
+    def load() -> FakeGenerator:
+        raise ModelError("there is no model")
+
+    with pytest.raises(ModelError, match="there is no model"):
+        ask(settings, "a cat", num_candidates=4, precision=None, engine=EngineThread(load))
+    assert asyncio.run(count_open(settings)) == 0
+
+
+def test_request_that_crashes_the_model_twice_fails_with_its_sentence(settings: Settings) -> None:
+    engine = EngineThread(FakeGenerator)
+    with pytest.raises(TransientError, match="The model stopped"):
+        ask(settings, "poison", num_candidates=4, precision=None, engine=engine)
+
+
+async def count_open(settings: Settings) -> int:
+    database = open_database(settings.database_url)
+    try:
+        async with database.read() as session:
+            return await requests.count_open(session)
+    finally:
+        await database.close()

@@ -1,0 +1,35 @@
+"""A worker process with a fake model: `python -m tests.worker.fake_worker [--supervised]`.
+
+FAKE_DELAY_SECONDS is how long a batch takes, FAKE_LOAD what loading does: ok, forever, missing or crash.
+"""
+
+import os
+import sys
+import time
+
+from core.errors import ModelError
+from core.logs import configure_logs
+from core.settings import load_settings
+from tests.worker.fakes import FakeGenerator
+from worker.process import run_worker_process
+
+
+def load() -> FakeGenerator:
+    match os.environ.get("FAKE_LOAD", "ok"):
+        case "missing":
+            raise ModelError("The model folder /nowhere is missing; set MODEL_ID.")
+        case "crash":
+            os.abort()
+        case "forever":
+            time.sleep(3600)
+    return FakeGenerator(delay_seconds=float(os.environ.get("FAKE_DELAY_SECONDS", "0")))
+
+
+def main() -> int:
+    settings = load_settings(_env_file=None)
+    configure_logs(level="INFO", form="json")
+    return run_worker_process(settings, load, is_supervised="--supervised" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""From claimed requests to stored answers: decode together, and when that fails, save what can be saved.
+
+Out of memory halves the batch; a crash decodes each request alone, so that one cannot take the others down.
+It does not know where requests come from or when the process ends; what it leaves unsettled goes back to the
+queue.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from core.backoff import backoff_seconds
+from core.errors import MjpromptError, ModelCrashed, OutOfMemory, StorageBusy
+from core.logs import get_logger
+from core.records import ClaimedRequest, ModelInfo
+from falcon.generator import Generated
+from storage.queue import JobQueue
+from worker.batching import BatchLimit, halves
+from worker.engine_thread import EngineThread
+from worker.heartbeat import leases_kept
+from worker.held_request import HeldRequest
+
+MAX_CRASHES = 3  # single requests crashing in a row before the process is given up
+MAX_STORE_ATTEMPTS = 4
+CRASHED = "The model stopped while it wrote this answer; please ask again."
+TOO_LARGE = "The worker's memory is too small for this request; please ask again with a shorter idea."
+WROTE_NOTHING = "The model wrote nothing for this idea; please ask again in other words."
+Result = TypeVar("Result")
+Batch = Sequence[HeldRequest]
+log = get_logger(__name__)
+
+
+class Answerer:
+    """Answers claimed requests with one loaded model; it remembers how large a batch may be."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        engine: EngineThread,
+        *,
+        model: ModelInfo,
+        max_batch_requests: int,
+        lease_seconds: float,
+    ) -> None:
+        self._queue = queue
+        self._engine = engine
+        self._model = model
+        self._lease_seconds = lease_seconds
+        self._limit = BatchLimit(current=max_batch_requests, maximum=max_batch_requests)
+        self._crashes = 0
+
+    @property
+    def max_requests(self) -> int:
+        """How many requests fit into one batch at present."""
+        return self._limit.current
+
+    async def answer(self, claims: Sequence[ClaimedRequest]) -> None:
+        """Settle every claim; when an error or cancellation ends this early, the rest goes back to the queue.
+
+        Raises:
+            ModelCrashed: single requests failed several times in a row.
+            StorageBusy, StorageError: an answer could not be stored.
+        """
+        held = [HeldRequest(claim) for claim in claims]
+        try:
+            async with leases_kept(self._queue, held, lease_seconds=self._lease_seconds):
+                await self._answer_all(held)
+        finally:
+            await self._give_back(held)
+
+    async def _answer_all(self, held: Batch) -> None:
+        waiting = deque([held])
+        while waiting:
+            waiting.extendleft(reversed(await self._answer_together(waiting.popleft())))
+
+    async def _answer_together(self, batch: Batch) -> list[Batch]:
+        """Decode one batch and store its answers; return smaller batches to try instead when it failed."""
+        wanted = [request for request in batch if not request.is_cancelled()]
+        for request in batch:
+            if request not in wanted:
+                await self._settle_unanswered(request)
+        if not wanted:
+            return []
+        try:
+            answers = await self._decode(wanted)
+        except OutOfMemory:
+            return await self._after_out_of_memory(wanted)
+        except Exception:
+            return await self._after_crash(wanted)
+        self._crashes = 0
+        self._limit = self._limit.after_success(len(wanted))
+        for request, answer in answers:
+            await self._store_answer(request, answer)
+        return []
+
+    async def _decode(self, batch: Batch) -> list[tuple[HeldRequest, Generated]]:
+        generated = await self._engine.generate([request.to_generate() for request in batch])
+        return list(zip(batch, generated, strict=True))
+
+    async def _after_out_of_memory(self, batch: Batch) -> list[Batch]:
+        self._limit = self._limit.after_out_of_memory(len(batch))
+        log.warning("batch.out_of_memory", requests=len(batch), max_requests=self._limit.current)
+        if len(batch) > 1:
+            return halves(batch)
+        await self._fail(batch[0], TOO_LARGE)
+        return []
+
+    async def _after_crash(self, batch: Batch) -> list[Batch]:
+        log.exception("batch.crashed", request_ids=[request.claim.id for request in batch])
+        if len(batch) > 1:
+            return [[request] for request in batch]
+        await self._fail(batch[0], CRASHED)
+        self._crashes += 1
+        if self._crashes >= MAX_CRASHES:
+            raise ModelCrashed(f"The model crashed {self._crashes} times in a row; the worker must start afresh.")
+        return []
+
+    async def _store_answer(self, request: HeldRequest, answer: Generated) -> None:
+        if not answer.candidates:
+            await self._settle_unanswered(request)
+            return
+        is_stored = await _patiently(
+            lambda: self._queue.complete(
+                request.claim,
+                answer.candidates,
+                self._model,
+                dict(self._engine.decode_settings),
+                answer.decoding_seconds,
+            )
+        )
+        request.is_settled = True
+        log.info(
+            "request.answered" if is_stored else "request.answered_too_late",
+            request_id=request.claim.id,
+            attempt=request.claim.attempt,
+            decoding_seconds=round(answer.decoding_seconds, 3),
+        )
+
+    async def _settle_unanswered(self, request: HeldRequest) -> None:
+        """Record why there is no answer; a cancelled or lost request has its state already."""
+        if request.is_overdue():
+            await _patiently(self._queue.expire_overdue)
+        elif not request.is_cancelled():
+            await self._fail(request, WROTE_NOTHING)
+        request.is_settled = True
+
+    async def _fail(self, request: HeldRequest, error: str) -> None:
+        state = await _patiently(lambda: self._queue.fail(request.claim, error, is_final=False))
+        request.is_settled = True
+        log.warning("request.failed", request_id=request.claim.id, attempt=request.claim.attempt, state=state)
+
+    async def _give_back(self, held: Batch) -> None:
+        for request in held:
+            request.stop()
+            if request.is_settled:
+                continue
+            try:
+                await self._queue.release(request.claim)
+                log.info("request.released", request_id=request.claim.id)
+            except MjpromptError as error:  # its lease runs out instead
+                log.warning("request.not_released", request_id=request.claim.id, error=str(error))
+
+
+async def answer_only(queue: JobQueue, answerer: Answerer, *, worker_id: str, request_id: str) -> bool:
+    """Answer just this request, trying again as the queue allows; False when it could not be claimed."""
+    is_claimed = False
+    while claims := await queue.claim(worker_id, 1, only=request_id):
+        is_claimed = True
+        await answerer.answer(claims)
+    return is_claimed
+
+
+async def _patiently(store: Callable[[], Awaitable[Result]]) -> Result:
+    """Call `store` until the database is free. Raises: StorageBusy after the last attempt."""
+    for attempt in itertools.count(1):
+        try:
+            return await store()
+        except StorageBusy:
+            if attempt >= MAX_STORE_ATTEMPTS:
+                raise
+        await asyncio.sleep(backoff_seconds(attempt))
+    raise AssertionError("unreachable")

@@ -1,0 +1,5 @@
+"""What a worker process's exit status says to whoever started it."""
+
+DRAINED = 0
+FAILED = 1  # a fresh process may do better
+GAVE_UP = 3  # starting again changes nothing until somebody acts

@@ -1,0 +1,170 @@
+"""The worker's main loop: claim when the model is free, answer, and start over, until asked to drain.
+
+It announces itself, keeps the queue tidy beside its work, and outlives a busy database. It does not know
+signals, processes or how a batch is decoded.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+
+from core.backoff import backoff_seconds
+from core.errors import MjpromptError, StorageBusy, StorageError
+from core.logs import get_logger
+from core.records import ModelInfo, WorkerState
+from core.settings import Settings
+from storage import workers
+from storage.database import Database
+from storage.identifiers import new_id
+from storage.queue import JobQueue
+from worker.answering import Answerer
+from worker.batching import choose_batch
+from worker.engine_thread import EngineThread
+from worker.side_tasks import SideTask, side_tasks
+
+POLL_SECONDS = 0.1
+ANNOUNCE_SECONDS = 5.0
+TIDY_SECONDS = 2.0
+DRAIN_SECONDS = 30.0
+ENGINE_STOP_SECONDS = 2.0
+log = get_logger(__name__)
+
+
+class Worker:
+    """One worker of the queue, with one model."""
+
+    def __init__(self, database: Database, queue: JobQueue, engine: EngineThread, settings: Settings) -> None:
+        self.id = new_id()
+        self._database = database
+        self._queue = queue
+        self._engine = engine
+        self._settings = settings
+        self._state = WorkerState.LOADING
+        self._model: ModelInfo | None = None
+        self._draining = asyncio.Event()
+        self._is_abandoned = False
+        self._batch: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Load the model and serve until drained.
+
+        Raises:
+            PermanentError: the model or the database cannot be used; somebody has to act.
+            ModelCrashed, HubUnreachable: a fresh process may do better.
+        """
+        try:
+            await self._announce()
+            async with side_tasks(SideTask(name="announce", interval_seconds=ANNOUNCE_SECONDS, action=self._announce)):
+                answerer = await self._load()
+                if answerer is not None:
+                    await self._serve_tidily(answerer)
+        finally:
+            await self._leave()
+
+    def drain(self) -> None:
+        """Claim nothing more and finish what is held, for at most `DRAIN_SECONDS`."""
+        if self._draining.is_set():
+            return
+        self._draining.set()
+        log.info("worker.draining", worker_id=self.id)
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, self.stop_now)
+        self._in_background(self._become(WorkerState.DRAINING))
+
+    def stop_now(self) -> None:
+        """Give back what is held instead of finishing it."""
+        self.drain()
+        self._is_abandoned = True
+        if self._batch is not None:
+            self._batch.cancel()
+
+    async def _load(self) -> Answerer | None:
+        """Load the model; None when asked to drain meanwhile."""
+        loading = asyncio.create_task(self._engine.start(), name="load model")
+        draining = asyncio.create_task(self._draining.wait(), name="await drain")
+        await asyncio.wait({loading, draining}, return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+        if not loading.done():
+            loading.cancel()
+            return None
+        self._model = loading.result()
+        if not self._draining.is_set():
+            await self._become(WorkerState.READY)
+        log.info("worker.ready", worker_id=self.id, model=self._model.base, device=self._model.device)
+        return Answerer(
+            self._queue,
+            self._engine,
+            model=self._model,
+            max_batch_requests=self._settings.max_batch_requests,
+            lease_seconds=self._settings.lease_seconds,
+        )
+
+    async def _serve_tidily(self, answerer: Answerer) -> None:
+        async with side_tasks(
+            SideTask(name="return stalled", interval_seconds=TIDY_SECONDS, action=self._queue.return_stalled),
+            SideTask(name="expire overdue", interval_seconds=TIDY_SECONDS, action=self._queue.expire_overdue),
+        ):
+            await self._serve(answerer)
+
+    async def _serve(self, answerer: Answerer) -> None:
+        failures = 0
+        while not self._draining.is_set():
+            try:
+                is_busy = await self._serve_batch(answerer)
+            except (StorageBusy, StorageError) as error:
+                failures += 1
+                log.warning("storage.waiting", error=str(error), failures=failures)
+                await self._pause(backoff_seconds(failures))
+                continue
+            failures = 0
+            if not is_busy:
+                await self._pause(POLL_SECONDS)
+
+    async def _serve_batch(self, answerer: Answerer) -> bool:
+        """Claim and answer one batch; False when nothing was waiting."""
+        claims = await self._queue.claim(self.id, answerer.max_requests)
+        held, returned = choose_batch(claims) if not self._is_abandoned else ([], claims)
+        for claim in returned:
+            await self._queue.release(claim)
+        if not held:
+            return False
+        self._batch = asyncio.create_task(answerer.answer(held), name="answer batch")
+        try:
+            await self._batch
+        except asyncio.CancelledError:
+            if not self._is_abandoned:
+                raise
+        finally:
+            self._batch = None
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._draining.wait(), seconds)
+
+    async def _become(self, state: WorkerState) -> None:
+        self._state = state
+        try:
+            await self._announce()
+        except MjpromptError as error:  # the next announcement says it
+            log.warning("worker.not_announced", error=str(error))
+
+    async def _announce(self) -> None:
+        async with self._database.write() as session:
+            await workers.announce(session, self.id, self._state, self._model)
+
+    async def _leave(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        try:
+            async with self._database.write() as session:
+                await workers.retire(session, self.id)
+        except MjpromptError as error:  # its heartbeat grows old instead
+            log.warning("worker.not_retired", error=str(error))
+        await self._engine.stop(timeout_seconds=ENGINE_STOP_SECONDS if self._model else 0.0)
+
+    def _in_background(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
