@@ -6,6 +6,7 @@ cleaned, split and case-folded pairs with the same tokenizer; the figure is bits
 
     python -m benchmarks.pocket_peer prepare DATA PREPARED     # needs the raw prompt files
     python -m benchmarks.pocket_peer train PREPARED [POCKET]   # needs a GPU; POCKET is a folder to measure beside it
+    python -m benchmarks.pocket_peer measure PREPARED POCKET   # measures POCKET alone, in minutes on a CPU
 """
 
 import json
@@ -105,8 +106,21 @@ def train_both(folder: Path, pocket: Path | None) -> None:
     print(json.dumps(row), flush=True)
 
 
+def measure_pocket(folder: Path, pocket: Path) -> None:
+    """Measure a finished pocket on both validation sides; print one JSON line."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = AutoModelForCausalLM.from_pretrained(pocket, dtype=torch.float32).to(device)
+    data = load_prepared(folder)
+    row: dict[str, object] = {"benchmark": "pocket_bits_per_byte", **describe_machine(), "unit": "bits per byte"}
+    row["pocket"] = round(bits_per_byte(model, data.midjourney_validation, device=device, batch_rows=64), 4)
+    row["pocket_general"] = round(bits_per_byte(model, data.general_validation, device=device, batch_rows=64), 4)
+    print(json.dumps(row), flush=True)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "prepare":
         prepare_both(Path(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1] == "measure":
+        measure_pocket(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
         train_both(Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)

@@ -194,7 +194,8 @@ class TransformersGenerator:
             distance_weight=selection.distance_weight,
         )
         return tuple(
-            CandidateDraft(rank=rank, text=item.text, score=round(item.score, 4), is_ended=item.is_ended) for rank, item in enumerate(chosen, 1)
+            CandidateDraft(rank=rank, text=item.text, score=round(item.score, 4), is_ended=item.is_ended)
+            for rank, item in enumerate(chosen, 1)
         )
 
 

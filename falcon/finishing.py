@@ -1,6 +1,7 @@
 """Make a prompt of what the model wrote: tidy its end, keep valid parameters, let the person's own win."""
 
 import re
+from dataclasses import replace
 
 from core.parameters import merge, parse, render
 from falcon.generator import GenerationRequest
@@ -23,7 +24,10 @@ def finish_prompt(request: GenerationRequest, continuation: str, *, is_ended: bo
     body = _tidy(body)
     model = parse(f"{request.subject}{_joint(body)}{body} {tail}".strip())
     user = parse(" ".join([*request.images, request.subject, request.parameters]))
-    return render(merge(user, model, request.midjourney_version))
+    merged = merge(user, model, request.midjourney_version)
+    if not merged.text.startswith(request.subject):  # both together read as a parameter or as a choice in braces
+        merged = merge(user, replace(model, text=user.text), request.midjourney_version)
+    return render(merged)
 
 
 def _split_parameters(text: str) -> tuple[str, str]:

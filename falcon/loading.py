@@ -5,11 +5,14 @@ Falcon's layers unquantised without a word (its `FalconLinear` is not exactly `n
 """
 
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -29,6 +32,7 @@ from falcon.memory import ModelSize, plan_precision
 from falcon.source import base_name, choose_base, locate
 
 log = get_logger(__name__)
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PROJECTIONS_PER_LAYER = 4  # query_key_value, dense, dense_h_to_4h, dense_4h_to_h
 
 
@@ -90,10 +94,8 @@ def measure(folder: Path) -> ModelSize:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except (ValueError, KeyError, OSError) as error:
-        raise ModelError(
-            f"{folder / 'config.json'} names no model that can be loaded: {_first_line(error)}."
-        ) from error
+    except (ValueError, KeyError, OSError, StrictDataclassError) as error:
+        raise ModelError(f"{folder / 'config.json'} names no model that can be loaded: {_reason(error)}.") from error
     embeddings = model.get_input_embeddings().weight.numel()
     return ModelSize(sum(parameter.numel() for parameter in model.parameters()), embeddings)
 
@@ -107,7 +109,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (ValueError, KeyError, OSError) as error:
-        raise ModelError(f"{folder} has no tokenizer that can be loaded: {_first_line(error)}.") from error
+        raise ModelError(f"{folder} has no tokenizer that can be loaded: {_reason(error)}.") from error
     if tokenizer.eos_token_id is None:
         raise ModelError(f"The tokenizer in {folder} has no eos_token, so answers would never end; add one.")
     if tokenizer.pad_token_id is None:
@@ -120,7 +122,7 @@ def load_base(folder: Path, precision: str, device: torch.device) -> nn.Module:
     """Load the weights in `precision` (`fp32`, `bf16` or `nf4`) onto `device`.
 
     Raises:
-        ModelError: a weights file is damaged, or NF4 loading left layers unquantised.
+        ModelError: the weights are damaged or not whole, or NF4 loading left layers unquantised.
     """
     options: dict[str, Any] = {"dtype": torch.float32 if precision == "fp32" else torch.bfloat16}
     if precision == "nf4":
@@ -134,8 +136,10 @@ def load_base(folder: Path, precision: str, device: torch.device) -> nn.Module:
         )
     transformers_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, with their names
             trust_remote_code=False,
             use_safetensors=True,
             device_map={"": device},
@@ -145,11 +149,22 @@ def load_base(folder: Path, precision: str, device: torch.device) -> nn.Module:
     except Exception as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        raise ModelError(f"The weights in {folder} cannot be loaded: {_first_line(error)}.") from error
+        raise ModelError(f"The weights in {folder} cannot be loaded: {_reason(error)}.") from error
+    model: nn.Module = loaded[0]
+    _require_whole(loaded[1], folder)
     if precision == "nf4":
         require_four_bit(model)
-    loaded: nn.Module = model
-    return loaded
+    return model
+
+
+def _require_whole(report: Mapping[str, Any], folder: Path) -> None:
+    """Refuse weights that lack tensors or hold them in other shapes; transformers would draw them at random."""
+    wrong = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
+    if wrong:
+        raise ModelError(
+            f"The weights in {folder} do not fit its config.json: {_counted(wrong)} missing or of another shape; fetch "
+            "the whole model again."
+        )
 
 
 def count_four_bit(model: nn.Module) -> int:
@@ -178,20 +193,31 @@ def attach_adapter(model: nn.Module, folder: Path, *, is_merged: bool) -> nn.Mod
     """Put a LoRA adapter on `model`, merged into its weights when `is_merged`.
 
     Raises:
-        ModelError: the folder is no safetensors adapter or does not fit the base model.
+        ModelError: the folder is no safetensors adapter, or it does not fit the base model in every tensor.
     """
-    from peft import PeftModel  # noqa: PLC0415 - slow to import, and most starts have no adapter
+    from peft import PeftModel, get_peft_model_state_dict  # noqa: PLC0415 - slow, and most starts have no adapter
 
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
+    for name in ("adapter_config.json", ADAPTER_WEIGHTS):
         if not (folder / name).is_file():
             raise ModelError(f"The adapter folder {folder} has no {name}; only safetensors adapters are loaded.")
     try:
+        with safe_open(folder / ADAPTER_WEIGHTS, framework="pt") as weights:
+            saved = set(weights.keys())
         adapted = PeftModel.from_pretrained(model, folder, is_trainable=False)
-    except (ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"The adapter {folder} does not fit the base model: {_first_line(error)}.") from error
+    except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"The adapter {folder} does not fit the base model: {_reason(error)}.") from error
+    # peft loads what matches and is content; such an adapter would be half of what was trained.
+    if unmatched := saved.symmetric_difference(get_peft_model_state_dict(adapted, save_embedding_layers=False)):
+        raise ModelError(f"The adapter {folder} does not fit the base model: no match for {_counted(unmatched)}.")
     result: nn.Module = adapted.merge_and_unload() if is_merged else adapted
     return result
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+def _counted(names: Collection[str]) -> str:
+    return f"{len(names)} tensor{'s' * (len(names) > 1)} ({min(names)})"
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of a message, and the second where the first only announces it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1]).rstrip(".,:!")

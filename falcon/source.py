@@ -24,6 +24,7 @@ from core.settings import POCKET_FOLDER
 
 FALCON_7B = "tiiuae/falcon-7b"
 SAFE_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model")
+_PASSING_STATUSES = frozenset({408, 425, 429})  # refusals of the moment: too slow, too early, too often
 
 
 def choose_base(model_id: str) -> str:
@@ -91,17 +92,24 @@ def hub_error(error: Exception, model_id: str, revision: str | None) -> Mjprompt
             return ModelError(
                 f"MODEL_ID={model_id} is neither a folder nor a Hub id of the form owner/name; correct it."
             )
+        case LocalEntryNotFoundError(__cause__=HfHubHTTPError() as answer):
+            return hub_error(answer, model_id, revision)
         case LocalEntryNotFoundError() | OfflineModeIsEnabled() | httpx2.TransportError() | ConnectionError():
             return HubUnreachable(
                 f"The model {model_id}{at} is not in the cache and the Hub cannot be reached; connect this machine, or "
                 "set MODEL_ID to a folder (MODEL_ID=models/pocket needs no network)."
             )
         case HfHubHTTPError():
-            status = error.response.status_code if error.response is not None else "no"
-            return HubUnreachable(f"The Hub answered status {status} for {model_id}{at}; try again later.")
+            return _refusal(error.response.status_code, f"{model_id}{at}")
         case OSError():
             return ModelError(
                 f"The files of {model_id} could not be stored: {error}; free some disk space and try again."
             )
         case _:
             return ModelError(f"The model {model_id} could not be fetched: {error}.")
+
+
+def _refusal(status: int, model: str) -> MjpromptError:
+    if status >= 500 or status in _PASSING_STATUSES:
+        return HubUnreachable(f"The Hub answered status {status} for {model}; try again later.")
+    return ModelError(f"The Hub refuses the model {model} with status {status}; correct HF_TOKEN or MODEL_ID.")

@@ -3,6 +3,7 @@
 The steps meet in a folder of `.npz` files and a `tokenizer.json`, so a machine with a GPU needs no raw text.
 """
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -102,6 +103,13 @@ def write_model(model: FalconForCausalLM, tokenizer_file: Path, output: Path, me
             clean_up_tokenization_spaces=False,
         ).save_pretrained(folder)
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        (folder / "SHA256SUMS").write_text(_checksums(folder), encoding="utf-8")
         output.mkdir(exist_ok=True)
         for file in folder.iterdir():
             shutil.move(file, output / file.name)
+
+
+def _checksums(folder: Path) -> str:
+    """Return the folder's files in the form that `sha256sum --check` reads."""
+    files = sorted(folder.iterdir())
+    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
