@@ -100,7 +100,7 @@ def train_both(folder: Path, pocket: Path | None) -> None:
     row["validation_pairs"] = len(sides["midjourney_validation"])
     row["peer"] = round(bits_per_byte(model, sides["midjourney_validation"], device=device), 4)
     if pocket is not None:
-        ours = AutoModelForCausalLM.from_pretrained(pocket, dtype=torch.float32).to(device)
+        ours = AutoModelForCausalLM.from_pretrained(pocket, trust_remote_code=False, dtype=torch.float32).to(device)
         row["pocket"] = round(bits_per_byte(ours, load_prepared(folder).midjourney_validation, device=device), 4)
     assert math.isfinite(float(str(row["peer"])))
     print(json.dumps(row), flush=True)
@@ -109,7 +109,7 @@ def train_both(folder: Path, pocket: Path | None) -> None:
 def measure_pocket(folder: Path, pocket: Path) -> None:
     """Measure a finished pocket on both validation sides; print one JSON line."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = AutoModelForCausalLM.from_pretrained(pocket, dtype=torch.float32).to(device)
+    model = AutoModelForCausalLM.from_pretrained(pocket, trust_remote_code=False, dtype=torch.float32).to(device)
     data = load_prepared(folder)
     row: dict[str, object] = {"benchmark": "pocket_bits_per_byte", **describe_machine(), "unit": "bits per byte"}
     row["pocket"] = round(bits_per_byte(model, data.midjourney_validation, device=device, batch_rows=64), 4)

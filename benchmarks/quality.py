@@ -22,7 +22,7 @@ from falcon.decoding import TransformersGenerator, load_generator
 from falcon.generator import GenerationRequest
 from falcon.selection import content_words, has_repeated_ngram, jaccard_distance
 from trainer.cleaning import NameFinder, name_key
-from trainer.corpus import midjourney_sides, read_artist_names
+from trainer.corpus import find_names, midjourney_sides, read_artist_names
 
 VERSION = "8.2"
 
@@ -32,7 +32,7 @@ def main() -> None:
     arguments = _arguments()
     data = Path(arguments.data)
     names = NameFinder(read_artist_names(data))
-    subjects = validation_subjects(data, names, arguments.count)
+    subjects = validation_subjects(data, arguments.count)
     settings = load_settings(model_id=str(arguments.model)) if arguments.model else load_settings()
     generator = load_generator(settings)
     answers, seconds = [], []
@@ -56,9 +56,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def validation_subjects(data: Path, names: NameFinder, count: int) -> list[str]:
+def validation_subjects(data: Path, count: int) -> list[str]:
     """Return the first `count` distinct subjects of the validation side."""
-    _, validation = midjourney_sides(data, names, version=VERSION)
+    _, validation = midjourney_sides(data, find_names(data), version=VERSION)
     return list(dict.fromkeys(pairs[-1].subject for pairs in validation))[:count]
 
 

@@ -3,7 +3,6 @@
 It knows the files' names and layout, not how a model is trained. Raw text never leaves this module except as tokens.
 """
 
-import csv
 import gzip
 import json
 from collections import Counter
@@ -20,12 +19,14 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from core.errors import ConfigError
 from falcon.template import render_answer, render_question
 from trainer.cleaning import NameFinder
-from trainer.pairs import NearDuplicates, Pair, is_validation, pairs_of, split_key
+from trainer.names import harvest_makers
+from trainer.pairs import NearDuplicates, Pair, is_validation, limit_families, pairs_of, split_key
 
 EOS_TOKEN, PAD_TOKEN = "<|endoftext|>", "<|pad|>"
 EOS_ID, PAD_ID = 0, 1
 MIDJOURNEY_VALIDATION_PERCENT = 12.0
 GENERAL_VALIDATION_PERCENT = 1.0
+MAX_FAMILY_MEMBERS = 2
 _CHUNK_ROWS = 2000
 
 
@@ -76,8 +77,8 @@ def build_corpus(data: Path, *, version: str, max_general_rows: int | None = Non
     Raises:
         ConfigError: a file of the data folder is missing.
     """
-    names = NameFinder(read_artist_names(data))
-    corpus = Corpus()
+    names = find_names(data, max_general_rows=max_general_rows)
+    corpus = Corpus(counts=Counter({"names to remove": len(names)}))
     midjourney_train, midjourney_validation = midjourney_sides(data, names, version=version)
     general = _pairs_by_row(_texts(data / "discord_prompts.jsonl.gz", max_general_rows), names, version)
     natural = _pairs_by_row(_texts(data / "natural_pairs.jsonl.gz", max_general_rows, key="prompt"), names, version)
@@ -86,6 +87,7 @@ def build_corpus(data: Path, *, version: str, max_general_rows: int | None = Non
     corpus.midjourney_validation = [pairs[-1] for pairs in midjourney_validation]
     for pairs in midjourney_train:
         corpus.midjourney_train.extend(pair for pair in pairs if _may_train([pair], held_keys, near, corpus.counts))
+    corpus.midjourney_train = list(limit_families(corpus.midjourney_train, max_members=MAX_FAMILY_MEMBERS))
     for pairs in (*general, *natural):
         if _is_held(pairs, GENERAL_VALIDATION_PERCENT):
             corpus.general_validation.append(pairs[-1])
@@ -93,6 +95,13 @@ def build_corpus(data: Path, *, version: str, max_general_rows: int | None = Non
             corpus.general_train.extend(pairs)
     _drop_repeats(corpus)
     return corpus
+
+
+def find_names(data: Path, *, max_general_rows: int | None = None) -> NameFinder:
+    """Return the names that no training text may hold: the artists' list, and what people wrote after "by"."""
+    general = list(_texts(data / "discord_prompts.jsonl.gz", max_general_rows))
+    midjourney = list(_texts(data / "midjourney_prompts.jsonl.gz"))
+    return NameFinder([*read_artist_names(data), *harvest_makers([*general, *midjourney])])
 
 
 def midjourney_sides(data: Path, names: NameFinder, *, version: str) -> tuple[list[list[Pair]], list[list[Pair]]]:
@@ -103,14 +112,8 @@ def midjourney_sides(data: Path, names: NameFinder, *, version: str) -> tuple[li
 
 
 def read_artist_names(data: Path) -> list[str]:
-    """Return the names that no training text may hold."""
+    """Return the lines of the artists' list."""
     return _existing(data / "vocabulary" / "artists.txt").read_text(encoding="utf-8").splitlines()
-
-
-def read_seed_pairs(data: Path) -> list[tuple[str, str]]:
-    """Return the seed's (request, prompt) rows as they stand."""
-    with _existing(data / "seed_midjourney_pairs.csv").open(encoding="utf-8", newline="") as file:
-        return [(row["User"], row["Prompt"]) for row in csv.DictReader(file)]
 
 
 def _existing(path: Path) -> Path:

@@ -117,7 +117,7 @@ async def test_whole_chat_works_by_keyboard_alone(chat: ChatPage, site: Site) ->
     await expect(chat.box).to_be_focused()
     await keyboard.type("/")
     options = chat.page.get_by_role("listbox", name="Commands").get_by_role("option")
-    await expect(options).to_have_count(4)
+    await expect(options).to_have_count(3)
     await expect(chat.box).to_have_attribute("aria-activedescendant", "suggestion-0")
     await keyboard.press("ArrowDown")
     await expect(options.nth(1)).to_have_attribute("aria-selected", "true")

@@ -15,7 +15,7 @@ export class Chat {
   #status;
   #older;
   #before = null; // where the next older page starts
-  #lastIdea = null;
+  #hasAsked = false;
   #keys = new Map(); // idea → key of a try that got no answer, so that asking again cannot ask twice
 
   constructor({ conversation, composer, status, older }) {
@@ -40,7 +40,7 @@ export class Chat {
   /** Ask; a text that is refused goes back into the message box. */
   ask = async (idea, text = idea) => {
     const exchange = new Exchange(idea, this);
-    this.#lastIdea = idea;
+    this.#hasAsked = true;
     exchange.showSending();
     this.#conversation.isEmpty = false;
     this.#conversation.append(exchange.element);
@@ -55,7 +55,7 @@ export class Chat {
 
   /** Do what `text` says: one of the page's own commands, or an idea. */
   take(text) {
-    const own = { "/again": this.#again, "/history": this.#history, "/help": this.#help }[ownCommand(text)];
+    const own = { "/history": this.#history, "/help": this.#help }[ownCommand(text)];
     if (own) own();
     else this.ask(ideaOf(text), text);
   }
@@ -98,7 +98,7 @@ export class Chat {
     this.#older.hidden = this.#before === null;
     const elements = page.requests.map((request) => this.#past(request)).reverse();
     if (this.#before === null) elements.unshift(greeting((idea) => this.ask(idea)));
-    this.#conversation.isEmpty = page.requests.length === 0 && this.#lastIdea === null;
+    this.#conversation.isEmpty = page.requests.length === 0 && !this.#hasAsked;
     this.#conversation.prepend(elements);
     return true;
   }
@@ -106,7 +106,6 @@ export class Chat {
   #past(request) {
     const exchange = new Exchange(request.idea, this);
     exchange.show(request);
-    this.#lastIdea ??= request.idea;
     this.#composer.remember(request.idea, { isOldest: true });
     return exchange.element;
   }
@@ -117,11 +116,6 @@ export class Chat {
     this.#older.disabled = false;
     this.#older.textContent = isLoaded ? "Show older" : "Could not load, try again";
   }
-
-  #again = () => {
-    if (this.#lastIdea) this.ask(this.#lastIdea);
-    else this.#help();
-  };
 
   #history = async () => {
     if (this.#before !== null) await this.#showOlder();

@@ -2,7 +2,6 @@
 
 export const COMMANDS = [
   { name: "/mjprompt", hint: "and an idea: four prompts for it", takesText: true },
-  { name: "/again", hint: "asks your last idea once more", takesText: false },
   { name: "/history", hint: "shows older messages", takesText: false },
   { name: "/help", hint: "says what this chat can do", takesText: false },
 ];

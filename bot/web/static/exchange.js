@@ -55,7 +55,7 @@ export class Exchange {
   #update(request) {
     if (isOpen(request)) this.#wait(request);
     else if (request.state === "done") this.#showAnswer(request);
-    else this.#replace(botText(endWords(request)), this.#after());
+    else this.#replace(botText(endWords(request)), this.#after(this.#againButton()));
   }
 
   #wait(request) {
@@ -80,12 +80,17 @@ export class Exchange {
     this.#replace(head, cards(request.candidates), this.#after());
   }
 
-  #after() {
-    const again = quietButton({ iconName: "again", label: "Again" });
+  #after(...buttons) {
     const edit = quietButton({ iconName: "edit", label: "Edit idea" });
-    again.addEventListener("click", () => this.#chat.ask(this.#idea));
     edit.addEventListener("click", () => this.#chat.edit(this.#idea));
-    return make("div", { class: "after" }, again, edit);
+    return make("div", { class: "after" }, ...buttons, edit);
+  }
+
+  /** Only where there is no answer: the same idea to the same model has the same four prompts. */
+  #againButton() {
+    const again = quietButton({ iconName: "again", label: "Again" });
+    again.addEventListener("click", () => this.#chat.ask(this.#idea));
+    return again;
   }
 
   async #cancel() {
