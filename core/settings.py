@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigError
+from core.midjourney_versions import canonical_version
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 POCKET_FOLDER = PROJECT_ROOT / "models" / "pocket"
@@ -74,6 +75,14 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("midjourney_version")
+    @classmethod
+    def _known_version(cls, value: str) -> str:
+        version = canonical_version(value)
+        if version is None:
+            raise ValueError(f"{value} is no version of Midjourney; take one such as 8.2, 7 or niji 7")
+        return version
 
     @model_validator(mode="after")
     def _password_beyond_loopback(self) -> Self:

@@ -21,6 +21,7 @@ from falcon.diversity import GroupDiversity, WordBoundary, boundary_tokens, word
 from falcon.finishing import finish_prompt
 from falcon.generator import Generated, GenerationRequest
 from falcon.loading import LoadedModel, load_model
+from falcon.memory import is_out_of_memory
 from falcon.selection import Hypothesis, choose
 from falcon.template import render_opening, render_question
 
@@ -72,7 +73,9 @@ class TransformersGenerator:
         started = time.monotonic()
         try:
             texts = self._search(requests)
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             torch.cuda.empty_cache()
             raise OutOfMemory(f"Decoding {len(requests)} requests at once does not fit into memory.") from error
         seconds = time.monotonic() - started

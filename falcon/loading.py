@@ -24,11 +24,11 @@ from transformers import (
 from transformers.models.falcon import modeling_falcon
 from transformers.utils import logging as transformers_logging
 
-from core.errors import ModelError
+from core.errors import ModelError, NotEnoughMemory
 from core.logs import get_logger
 from core.records import ModelInfo
 from core.settings import Settings
-from falcon.memory import ModelSize, plan_precision
+from falcon.memory import ModelSize, is_out_of_memory, plan_precision
 from falcon.source import base_name, choose_base, locate
 
 log = get_logger(__name__)
@@ -123,6 +123,7 @@ def load_base(folder: Path, precision: str, device: torch.device) -> nn.Module:
 
     Raises:
         ModelError: the weights are damaged or not whole, or NF4 loading left layers unquantised.
+        NotEnoughMemory: memory ran out on the way.
     """
     options: dict[str, Any] = {"dtype": torch.float32 if precision == "fp32" else torch.bfloat16}
     if precision == "nf4":
@@ -147,8 +148,10 @@ def load_base(folder: Path, precision: str, device: torch.device) -> nn.Module:
             **options,
         )
     except Exception as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
+        if is_out_of_memory(error):
+            raise NotEnoughMemory(
+                f"Memory ran out while {folder} was loaded in {precision}; free some, or set MODEL_ID=models/pocket."
+            ) from error
         raise ModelError(f"The weights in {folder} cannot be loaded: {_reason(error)}.") from error
     model: nn.Module = loaded[0]
     _require_whole(loaded[1], folder)

@@ -44,6 +44,13 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether memory ran out; on a CPU torch says so only in the words of a plain RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
 def has_native_bf16() -> bool:
     """Say whether this processor multiplies bf16 matrices itself; elsewhere bf16 is slower than fp32."""
     capabilities = torch.cpu.get_capabilities()

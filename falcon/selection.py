@@ -50,8 +50,7 @@ def choose(
 
         def worth(item: Hypothesis) -> tuple[bool, bool, float]:
             nearest = min((jaccard_distance(words[item.text], words[other.text]) for other in chosen), default=1.0)
-            is_sound = item.is_ended and not has_repeated_ngram(item.text)
-            return is_sound, nearest >= min_distance, item.score + distance_weight * nearest
+            return _is_sound(item), nearest >= min_distance, item.score + distance_weight * nearest
 
         best = max(pool, key=worth)
         chosen.append(best)
@@ -60,8 +59,12 @@ def choose(
 
 
 def _distinct(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """Keep the best hypothesis of each content, in order of score."""
+    """Keep the best hypothesis of each content, a sound one where there is one."""
     by_content: dict[frozenset[str], Hypothesis] = {}
-    for item in sorted(hypotheses, key=lambda item: (not item.is_ended, -item.score)):
+    for item in sorted(hypotheses, key=lambda item: (not _is_sound(item), -item.score)):
         by_content.setdefault(content_words(item.text), item)
     return list(by_content.values())
+
+
+def _is_sound(item: Hypothesis) -> bool:
+    return item.is_ended and not has_repeated_ngram(item.text)
