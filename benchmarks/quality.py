@@ -22,7 +22,7 @@ from falcon.decoding import TransformersGenerator, load_generator
 from falcon.generator import GenerationRequest
 from falcon.selection import content_words, has_repeated_ngram, jaccard_distance
 from trainer.cleaning import NameFinder, name_key
-from trainer.corpus import find_names, midjourney_sides, read_artist_names
+from trainer.corpus import midjourney_sides, read_artist_names
 
 VERSION = "8.2"
 
@@ -58,7 +58,7 @@ def _arguments() -> argparse.Namespace:
 
 def validation_subjects(data: Path, count: int) -> list[str]:
     """Return the first `count` distinct subjects of the validation side."""
-    _, validation = midjourney_sides(data, find_names(data), version=VERSION)
+    _, validation = midjourney_sides(data, NameFinder(read_artist_names(data)), version=VERSION)
     return list(dict.fromkeys(pairs[-1].subject for pairs in validation))[:count]
 
 

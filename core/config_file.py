@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from core.errors import ConfigError
 
@@ -42,8 +42,16 @@ def _value(kind: Any, value: Any, *, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} = {value!r} must be a section of its own.")
         return _build(kind, value, where=where)  # type: ignore[arg-type]
+    if get_origin(kind) is list:
+        return _list(get_args(kind)[0], value, where=where)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
         raise ConfigError(f"{where} = {value!r} must be of type {kind.__name__}.")
     return value
+
+
+def _list(kind: Any, values: Any, *, where: str) -> list[Any]:
+    if type(values) is not list:
+        raise ConfigError(f"{where} = {values!r} must be a list.")
+    return [_value(kind, value, where=where) for value in values]

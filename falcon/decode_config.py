@@ -20,6 +20,7 @@ class BeamSearch:
     min_new_tokens: int
     max_new_tokens: int
     early_stopping: bool
+    bad_words: list[str]
 
     def __post_init__(self) -> None:
         for name in ("num_beams", "num_beam_groups", "max_new_tokens"):

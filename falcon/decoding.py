@@ -54,6 +54,10 @@ class TransformersGenerator:
         self._model, self._tokenizer, self._config = loaded.model, loaded.tokenizer, config
         self._info = loaded.info
         self._device = next(loaded.model.parameters()).device
+        self._bad_words_ids = [
+            loaded.tokenizer(f" {words}", add_special_tokens=False)["input_ids"]
+            for words in config.beam_search.bad_words
+        ] or None
         vocab_size = int(loaded.model.config.vocab_size)
         self._words = word_starts(loaded.tokenizer, vocab_size).to(self._device)
         self._boundary = boundary_tokens(loaded.tokenizer, vocab_size).to(self._device)
@@ -135,6 +139,7 @@ class TransformersGenerator:
             early_stopping=search.early_stopping,
             eos_token_id=self._tokenizer.eos_token_id,
             pad_token_id=self._tokenizer.pad_token_id,
+            bad_words_ids=self._bad_words_ids,
         )
 
     def _processors(self, prompts: _Prompts, groups: int, prompt_length: int) -> LogitsProcessorList:

@@ -6,7 +6,6 @@ Pure functions from text to text. This module knows nothing of files, splits or 
 import re
 import unicodedata
 from collections.abc import Iterable
-from itertools import pairwise
 
 _LINK_OR_HANDLE = re.compile(r"https?://|www\.|<[@#!]|@\w|discord|\bimagine/", re.IGNORECASE)
 _SPACED_DIGITS = re.compile(r"(?<![\d.])\d(?: \d)+(?![\d.])")
@@ -44,9 +43,6 @@ _DANGLING = re.compile(
 )
 
 
-_MIN_PSEUDONYM_LETTERS = 7
-
-
 class NameFinder:
     """Find any of many names in a text, as whole words and without regard to case, accents or hyphens."""
 
@@ -55,7 +51,6 @@ class NameFinder:
         self._names = keys | {key[::-1] for key in keys if len(key) == 2}  # "makoto shinkai" is also written reversed
         self._longest = max((len(key) for key in self._names), default=0)
         self._first_words = {key[0] for key in self._names}
-        self._pseudonyms = {key[0] for key in keys if len(key) == 1 and len(key[0]) >= _MIN_PSEUDONYM_LETTERS}
 
     def __len__(self) -> int:
         return len(self._names)
@@ -63,9 +58,6 @@ class NameFinder:
     def find(self, text: str) -> str | None:
         """Return the first name in `text` as its key, or None when there is none."""
         words = name_key(text)
-        for left, right in pairwise(words):
-            if left + right in self._pseudonyms:  # one word in the list, often written as two
-                return f"{left} {right}"
         for start, word in enumerate(words):
             if word not in self._first_words:
                 continue

@@ -5,6 +5,7 @@ It knows the files' names and layout, not how a model is trained. Raw text never
 
 import gzip
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -19,14 +20,12 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from core.errors import ConfigError
 from falcon.template import render_answer, render_question
 from trainer.cleaning import NameFinder
-from trainer.names import harvest_makers
-from trainer.pairs import NearDuplicates, Pair, is_validation, limit_families, pairs_of, split_key
+from trainer.pairs import NearDuplicates, Pair, is_validation, pairs_of, split_key
 
 EOS_TOKEN, PAD_TOKEN = "<|endoftext|>", "<|pad|>"
 EOS_ID, PAD_ID = 0, 1
 MIDJOURNEY_VALIDATION_PERCENT = 12.0
 GENERAL_VALIDATION_PERCENT = 1.0
-MAX_FAMILY_MEMBERS = 2
 _CHUNK_ROWS = 2000
 
 
@@ -75,9 +74,9 @@ def build_corpus(data: Path, *, version: str, max_general_rows: int | None = Non
     """Read `data` and return its pairs, split by first clause, with near-duplicates of validation prompts left out.
 
     Raises:
-        ConfigError: a file of the data folder is missing.
+        ConfigError: a file of the data folder is missing or damaged.
     """
-    names = find_names(data, max_general_rows=max_general_rows)
+    names = NameFinder(read_artist_names(data))
     corpus = Corpus(counts=Counter({"names to remove": len(names)}))
     midjourney_train, midjourney_validation = midjourney_sides(data, names, version=version)
     general = _pairs_by_row(_texts(data / "discord_prompts.jsonl.gz", max_general_rows), names, version)
@@ -87,7 +86,6 @@ def build_corpus(data: Path, *, version: str, max_general_rows: int | None = Non
     corpus.midjourney_validation = [pairs[-1] for pairs in midjourney_validation]
     for pairs in midjourney_train:
         corpus.midjourney_train.extend(pair for pair in pairs if _may_train([pair], held_keys, near, corpus.counts))
-    corpus.midjourney_train = list(limit_families(corpus.midjourney_train, max_members=MAX_FAMILY_MEMBERS))
     for pairs in (*general, *natural):
         if _is_held(pairs, GENERAL_VALIDATION_PERCENT):
             corpus.general_validation.append(pairs[-1])
@@ -95,13 +93,6 @@ def build_corpus(data: Path, *, version: str, max_general_rows: int | None = Non
             corpus.general_train.extend(pairs)
     _drop_repeats(corpus)
     return corpus
-
-
-def find_names(data: Path, *, max_general_rows: int | None = None) -> NameFinder:
-    """Return the names that no training text may hold: the artists' list, and what people wrote after "by"."""
-    general = list(_texts(data / "discord_prompts.jsonl.gz", max_general_rows))
-    midjourney = list(_texts(data / "midjourney_prompts.jsonl.gz"))
-    return NameFinder([*read_artist_names(data), *harvest_makers([*general, *midjourney])])
 
 
 def midjourney_sides(data: Path, names: NameFinder, *, version: str) -> tuple[list[list[Pair]], list[list[Pair]]]:
@@ -112,7 +103,7 @@ def midjourney_sides(data: Path, names: NameFinder, *, version: str) -> tuple[li
 
 
 def read_artist_names(data: Path) -> list[str]:
-    """Return the lines of the artists' list."""
+    """Return the names that no training text may hold."""
     return _existing(data / "vocabulary" / "artists.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -123,11 +114,14 @@ def _existing(path: Path) -> Path:
 
 
 def _texts(path: Path, limit: int | None = None, *, key: str = "text") -> Iterator[str]:
-    with gzip.open(_existing(path), "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines):
-            if limit is not None and number >= limit:
-                return
-            yield json.loads(line)[key]
+    try:
+        with gzip.open(_existing(path), "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines):
+                if limit is not None and number >= limit:
+                    return
+                yield json.loads(line)[key]
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
+        raise ConfigError(f"{path} is no gzipped JSON lines with a {key!r} each ({error}); fetch it again.") from error
 
 
 def _pairs_by_row(texts: Iterable[str], names: NameFinder, version: str) -> list[list[Pair]]:

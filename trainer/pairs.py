@@ -120,21 +120,6 @@ def trigrams(text: str) -> frozenset[tuple[str, ...]]:
     return frozenset(zip(words, words[1:], words[2:], strict=False))
 
 
-def limit_families(pairs: Iterable[Pair], *, max_members: int) -> Iterator[Pair]:
-    """Yield the pairs without those whose added words were mostly written `max_members` times before.
-
-    People send one prompt with many subjects; a model that sees its tail fifty times learns it by heart.
-    """
-    seen: dict[tuple[str, ...], int] = defaultdict(int)
-    for pair in pairs:
-        added = trigrams(pair.prompt) - trigrams(pair.subject)
-        worn = sum(seen[trigram] >= max_members for trigram in added)
-        if worn * 2 < len(added) or not added:
-            for trigram in added:
-                seen[trigram] += 1
-            yield pair
-
-
 class NearDuplicates:
     """Tell which prompts share half of their word trigrams with any of the held-out prompts."""
 

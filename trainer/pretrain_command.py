@@ -46,7 +46,7 @@ def prepare(
         ConfigError: a file is missing, or nothing is left to train on.
     """
     corpus = build_corpus(data, version=version, max_general_rows=max_general_rows)
-    if not corpus.general_train or not corpus.midjourney_train or not corpus.midjourney_validation:
+    if not all(getattr(corpus, side) for side in SIDES):
         raise ConfigError(f"{data} holds too few usable prompts: {dict(corpus.counts)}; give it more rows.")
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer(_documents(corpus), vocab_size=config.model.vocab_size)
@@ -72,9 +72,10 @@ def load_prepared(folder: Path) -> PreparedData:
     Raises:
         ConfigError: `folder` was not made by `prepare`.
     """
-    missing = [side for side in SIDES if not (folder / f"{side}.npz").is_file()]
+    needed = (*(f"{side}.npz" for side in SIDES), "tokenizer.json")
+    missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
-        raise ConfigError(f"{folder} has no {missing[0]}.npz: prepare the data first with `mjprompt pretrain --data`.")
+        raise ConfigError(f"{folder} has no {missing[0]}: prepare the data first with `mjprompt pretrain --data`.")
     return PreparedData(**{side: EncodedPairs.load(folder / f"{side}.npz") for side in SIDES})
 
 
@@ -87,7 +88,10 @@ def train(prepared: Path, output: Path, config: PretrainConfig) -> dict[str, flo
 
 
 def write_model(model: FalconForCausalLM, tokenizer_file: Path, output: Path, metrics: dict[str, float]) -> None:
-    """Write bf16 safetensors, tokenizer, generation defaults and metrics; other files of `output` stay."""
+    """Write bf16 safetensors, tokenizer, generation defaults and metrics over `output`.
+
+    Older weights go, since a loader would take a stale whole file before new shards; other files of `output` stay.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as scratch:
         folder = Path(scratch)
@@ -105,6 +109,8 @@ def write_model(model: FalconForCausalLM, tokenizer_file: Path, output: Path, me
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         (folder / "SHA256SUMS").write_text(_checksums(folder), encoding="utf-8")
         output.mkdir(exist_ok=True)
+        for stale in output.glob("model*.safetensors*"):
+            stale.unlink()
         for file in folder.iterdir():
             shutil.move(file, output / file.name)
 
