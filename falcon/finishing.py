@@ -9,6 +9,8 @@ from falcon.generator import GenerationRequest
 _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_COMMA = re.compile(r"\s+([,;.])")
 _REPEATED_COMMA = re.compile(r"(?:[,;]\s*){2,}")
+_LEFT_OVER_WEIGHT = re.compile(r"(?<=[^\W\d_]) ?::? ?-?\d+(?:\.\d+)?(?=[\s,]|$)")  # of the `::` that prompts of 2022 had
+_LEFT_OVER_RATIO = re.compile(r"\s\d+:\d+\s*$")
 _PARAMETERS = re.compile(r"\s--[a-z].*$", re.DOTALL)
 _DANGLING = re.compile(r"(?:[\s,;]+(?:and|or|of|by|with|in|on|at|the|a|an|to|for|from|as|very|--?\w*))*[\s,;:.\-]*$")
 
@@ -37,6 +39,7 @@ def _split_parameters(text: str) -> tuple[str, str]:
 
 def _tidy(body: str) -> str:
     body = _SPACE.sub(" ", body.replace("\ufffd", ""))
+    body = _LEFT_OVER_RATIO.sub("", _LEFT_OVER_WEIGHT.sub("", body))
     body = _SPACE_BEFORE_COMMA.sub(r"\1", body)
     body = _REPEATED_COMMA.sub(", ", body)
     return _DANGLING.sub("", body)

@@ -78,6 +78,19 @@ def test_subject_survives_word_for_word(subject: str) -> None:
     assert finished(" in the snow", subject=subject).startswith(subject)
 
 
+@pytest.mark.parametrize(
+    ("continuation", "expected"),
+    [
+        (", wide angle:2, soft fog", ", wide angle, soft fog"),
+        (", wide angle::1.5", ", wide angle"),
+        (", seen from afar 16:9", ", seen from afar"),
+        (", shot at 5:30 pm, fog", ", shot at 5:30 pm, fog"),
+    ],
+)
+def test_left_over_weights_and_ratios_go(continuation: str, expected: str) -> None:
+    assert finished(continuation, subject="a red fox") == f"a red fox{expected}"
+
+
 def test_persons_own_parameters_win_over_the_models() -> None:
     text = finished(" in the snow --ar 16:9 --no text", parameters="--ar 2:3 --seed 7")
     assert text == "a red fox in the snow --ar 2:3 --seed 7 --no text"
