@@ -5,7 +5,8 @@ request apart, `falcon/selection.py` chooses what is offered, `falcon/finishing.
 """
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +76,10 @@ class TransformersGenerator:
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Generated]:
         """Answer all `requests` together, in their order; see the port."""
         started = time.monotonic()
+        texts: dict[str, list[Hypothesis]] = {}
         try:
-            texts = self._search(requests)
+            for groups, batch in self._by_groups(requests):
+                texts |= zip([request.id for request in batch], self._search(batch, groups), strict=True)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -86,16 +89,15 @@ class TransformersGenerator:
         return [
             Generated(
                 request_id=request.id,
-                candidates=() if request.is_cancelled() else self._candidates(request, found),
+                candidates=() if request.is_cancelled() else self._candidates(request, texts[request.id]),
                 decoding_seconds=seconds,
             )
-            for request, found in zip(requests, texts, strict=True)
+            for request in requests
         ]
 
-    def _search(self, requests: Sequence[GenerationRequest]) -> list[list[Hypothesis]]:
+    def _search(self, requests: Sequence[GenerationRequest], groups: int) -> list[list[Hypothesis]]:
         """Return each request's hypotheses: `num_beams` continuations of each group, best first."""
         search = self._config.beam_search
-        groups = self._groups(requests)
         prompts = self._prompts(requests, groups)
         prompt_length = prompts.input_ids.shape[1]
         with torch.inference_mode():
@@ -112,9 +114,12 @@ class TransformersGenerator:
         size = groups * search.num_beams
         return [found[start : start + size] for start in range(0, len(found), size)]
 
-    def _groups(self, requests: Sequence[GenerationRequest]) -> int:
-        most = max(request.num_candidates for request in requests)
-        return max(self._config.beam_search.num_beam_groups, most)
+    def _by_groups(self, requests: Sequence[GenerationRequest]) -> Iterator[tuple[int, list[GenerationRequest]]]:
+        """Yield batches of requests that need as many groups, so that none changes another's answer."""
+        batches: dict[int, list[GenerationRequest]] = defaultdict(list)
+        for request in requests:
+            batches[max(self._config.beam_search.num_beam_groups, request.num_candidates)].append(request)
+        yield from batches.items()
 
     def _prompts(self, requests: Sequence[GenerationRequest], groups: int) -> _Prompts:
         texts = [render_question(request.subject) + render_opening(request.subject) for request in requests]

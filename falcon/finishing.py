@@ -9,7 +9,8 @@ from falcon.generator import GenerationRequest
 _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_COMMA = re.compile(r"\s+([,;.])")
 _REPEATED_COMMA = re.compile(r"(?:[,;]\s*){2,}")
-_LEFT_OVER_WEIGHT = re.compile(r"(?<=[^\W\d_]) ?::? ?-?\d+(?:\.\d+)?(?=[\s,]|$)")  # of the `::` that prompts of 2022 had
+# What is left of the `::` weights and bare ratios that prompts of 2022 had.
+_LEFT_OVER_WEIGHT = re.compile(r"(?<=[^\W\d_]) ?::? ?-?\d+(?:\.\d+)?(?=[\s,]|$)")
 _LEFT_OVER_RATIO = re.compile(r"\s\d+:\d+\s*$")
 _PARAMETERS = re.compile(r"\s--[a-z].*$", re.DOTALL)
 _DANGLING = re.compile(r"(?:[\s,;]+(?:and|or|of|by|with|in|on|at|the|a|an|to|for|from|as|very|--?\w*))*[\s,;:.\-]*$")

@@ -67,6 +67,8 @@ def pairs_of(text: str, names: NameFinder, *, version: str) -> Iterator[Pair]:
     kept = clean_clauses(parsed.text, names)
     if not kept or parsed.images:
         return
+    if parse(", ".join(kept)).parameters:  # they hid in braces, which cleaning took away
+        return
     prompt = _prompt(kept, tail)
     if len(prompt.split()) > MAX_PROMPT_WORDS:
         return

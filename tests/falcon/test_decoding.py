@@ -128,7 +128,7 @@ def test_cancelling_one_request_leaves_the_other_as_it_is(
     assert texts(kept) == alone[1]
 
 
-@pytest.mark.parametrize("num_candidates", [1, 8])
+@pytest.mark.parametrize("num_candidates", [1, 10])
 def test_as_many_candidates_as_asked_for(generator: TransformersGenerator, num_candidates: int) -> None:
     assert len(generator.generate([request(num_candidates=num_candidates)])[0].candidates) == num_candidates
 
@@ -212,3 +212,12 @@ def test_generator_is_loaded_as_the_settings_say(tmp_path: Path) -> None:
         load_generator(load_settings(_env_file=None, model_id=str(tmp_path / "gone")))
     with pytest.raises(ConfigError, match="cannot be read"):
         load_generator(load_settings(_env_file=None, decode_config=tmp_path / "gone.toml"))
+
+
+def test_neighbour_that_wants_more_candidates_changes_nothing(
+    generator: TransformersGenerator, alone: list[list[str]]
+) -> None:
+    """Its wider search once made everybody's groups more."""
+    answers = generator.generate([request("a bowl of ramen", num_candidates=8), request(SUBJECTS[0])])
+    assert texts(answers[1]) == alone[0]
+    assert len(answers[0].candidates) == 8

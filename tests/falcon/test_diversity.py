@@ -4,7 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from falcon.diversity import GroupDiversity, WordBoundary, boundary_tokens, word_starts
 from falcon.loading import LoadedModel
@@ -64,6 +67,12 @@ def test_rows_of_the_vocabulary_beyond_the_tokenizer_are_neither(pocket: LoadedM
         assert marks.shape == (size,)
         assert not marks[-3:].any()
         assert marks.any()
+
+
+def test_special_token_never_follows_a_finished_word_however_it_is_spelled() -> None:
+    words = Tokenizer(WordLevel({"<eos>": 0, ",": 1, ",pad": 2}, unk_token="<eos>"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<eos>", pad_token=",pad")
+    assert boundary_tokens(tokenizer, 3).tolist() == [False, True, False]
 
 
 def test_word_boundary_holds_at_the_first_step_only() -> None:

@@ -26,7 +26,10 @@ class _Starved(TransformersGenerator):
     def __init__(self) -> None:
         pass
 
-    def _search(self, requests: object) -> list[list[object]]:  # type: ignore[override]
+    def _by_groups(self, requests: object) -> list[tuple[int, object]]:  # type: ignore[override]
+        return [(1, requests)]
+
+    def _search(self, requests: object, groups: int) -> list[list[object]]:  # type: ignore[override]
         torch.empty(10**15)
         return []
 

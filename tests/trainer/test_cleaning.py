@@ -24,6 +24,7 @@ NAMES = NameFinder(["Zora Quillfeather", "Ölaf Brännström", "Mi'ra Okonwe-Lun
         ("10. 5 metres", "10.5 metres"),
         ("2 people", "2 people"),
         ("at 5 o'clock", "at 5 o'clock"),
+        ("2 d'orsay chairs", "2 d'orsay chairs"),
     ],
 )
 def test_spaced_out_numbers_and_units_are_joined(raw: str, expected: str) -> None:

@@ -12,9 +12,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, FalconForCausalLM
 
 from falcon.template import render_question
 from tests.trainer.invented_data import VERSION
-from trainer.corpus import EncodedPairs, encode, render, train_tokenizer
+from trainer.corpus import PAD_ID, EncodedPairs, encode, render, train_tokenizer
 from trainer.pairs import Pair
 from trainer.pretrain import (
+    Optimizers,
     PreparedData,
     bits_per_byte,
     build_model,
@@ -99,6 +100,23 @@ def test_bits_per_byte_are_those_of_a_token_by_token_reference(tiny_config: Pret
     assert model.training, "measuring must not end training"
 
 
+def test_step_moves_every_weight_by_its_factor_and_clears_the_gradients(tiny_config: PretrainConfig) -> None:
+    torch.manual_seed(0)
+    model = build_model(tiny_config.model)
+    optimizers = Optimizers(model, tiny_config)
+    weights = dict(model.named_parameters())
+
+    def moved(factor: float) -> set[str]:
+        before = {name: weight.detach().clone() for name, weight in weights.items()}
+        model(input_ids=torch.arange(2, 60)[None], labels=torch.arange(2, 60)[None]).loss.backward()
+        optimizers.step(factor)
+        assert all(weight.grad is None for weight in weights.values())
+        return {name for name, weight in weights.items() if not torch.equal(weight, before[name])}
+
+    assert moved(0.0) == set()
+    assert moved(1.0) == set(weights)
+
+
 def test_shape_is_a_multi_query_falcon_without_biases(tiny_config: PretrainConfig) -> None:
     model = build_model(tiny_config.model)
     attention = model.transformer.h[0].self_attention
@@ -131,6 +149,15 @@ def test_training_lowers_the_loss_on_text_that_was_held_out(
     assert after < before < 0.9 * untrained
     assert after == pytest.approx(bits_per_byte(model, prepared.midjourney_validation, device=CPU))
     assert not model.training
+
+
+def test_padding_is_never_taught(prepared: PreparedData, trained: tuple[FalconForCausalLM, dict[str, float]]) -> None:
+    """What follows a document's end within its batch is padding, which must stay as unlikely as any unseen token."""
+    model, _ = trained
+    for document in listed(prepared.general_train)[:5]:
+        with torch.no_grad():
+            likely = model(input_ids=torch.tensor([document])).logits[0].softmax(-1)[:, PAD_ID]
+        assert float(likely.max()) < 0.01
 
 
 def test_metrics_count_parameters_and_tokens(
