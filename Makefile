@@ -11,7 +11,11 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+MAKES_VENVS = "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null
+IS_DEBIANS_ROOT := [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
+APT_INSTALL := apt-get install --quiet=2 --yes --no-install-recommends
 
+.NOTPARALLEL: # `test` checks in the environment that it has made before
 .PHONY: help run test check venv system pocket bench clean
 
 help: ## Show this list
@@ -40,12 +44,18 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "Python 3.11 or newer is needed and none was found; install it, or name one: make PYTHON=/path/to/python3" >&2; \
 		exit 1; \
 	fi
-	@if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
+	@if ! $(MAKES_VENVS) && $(IS_DEBIANS_ROOT); then \
+		package=$$("$(PYTHON)" -c 'import sys; print("python{}.{}-venv".format(*sys.version_info))'); \
+		echo "Installing $$package"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update --quiet=2 && $(APT_INSTALL) "$$package" >/dev/null || true; \
+	fi
+	@if ! $(MAKES_VENVS); then \
 		echo "$(PYTHON) cannot make environments; install its venv module (on Debian: apt-get install python3-venv)" >&2; \
 		exit 1; \
 	fi
 	@echo "Making $(VENV) with $$("$(PYTHON)" --version) and the pinned packages; the first time takes some minutes"
-	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV) # absent, or half made
 	@$(PIP) pip setuptools
 	@$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $(STAMP)
@@ -54,11 +64,11 @@ $(STAMP): pyproject.toml constraints.txt
 system:
 	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null || command -v chromium-browser >/dev/null; then \
 		exit 0; \
-	elif [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then \
+	elif $(IS_DEBIANS_ROOT); then \
 		echo "Installing Chromium and fonts for the tests of the web chat"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		apt-get update --quiet=2; \
-		apt-get install --quiet=2 --yes --no-install-recommends chromium fonts-dejavu fonts-noto-color-emoji >/dev/null; \
+		$(APT_INSTALL) chromium fonts-dejavu fonts-noto-color-emoji >/dev/null; \
 	else \
 		echo "The tests of the web chat need Chromium; install it (on Debian: apt-get install chromium fonts-noto-color-emoji)" >&2; \
 		exit 1; \

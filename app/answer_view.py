@@ -23,11 +23,8 @@ class Answer:
 
     @property
     def decoding_seconds(self) -> float:
-        """From the claim to the stored answer."""
-        view = self.view
-        if view.started_at is None or view.finished_at is None:
-            return 0.0
-        return (view.finished_at - view.started_at).total_seconds()
+        """How long the model wrote."""
+        return self.view.decoding_seconds or 0.0
 
 
 def as_json_object(answer: Answer) -> dict[str, object]:

@@ -2,16 +2,20 @@
 
 import asyncio
 import getpass
+import signal
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
+from typing import TypeVar
 
 from app.answer_view import Answer
 from app.storage_at_start import make_database_current, open_writable
 from app.waiting import PATIENCE_SECONDS, answered, ready_worker, workers_gone
 from bot.service import ChatService
 from bot.watcher import RequestWatcher
-from core.errors import ConfigError
+from core.errors import ConfigError, MjpromptError
 from core.idea import read_idea
+from core.logs import get_logger
 from core.records import Identity, Platform, RequestView, WorkerStatus
 from core.settings import Precision, Settings
 from storage.identifiers import new_id
@@ -19,6 +23,11 @@ from storage.queue import SqlQueue
 from worker.answering import Answerer, answer_only
 from worker.engine_thread import EngineThread
 from worker.loop import ENGINE_STOP_SECONDS
+
+# SIGINT is asyncio's own; Windows has no SIGHUP.
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+Result = TypeVar("Result")
+log = get_logger(__name__)
 
 
 def ask(
@@ -34,11 +43,12 @@ def ask(
     Raises:
         UserError: the idea cannot be taken; nothing was stored and no model was loaded.
         MjpromptError: there is no answer; the message says why.
+        SystemExit: SIGTERM or SIGHUP came; like Ctrl-C, it takes the request back first.
     """
     started = time.perf_counter()
     read_idea(text, version=settings.midjourney_version)
     make_database_current(settings)
-    view, load_seconds = asyncio.run(_ask(settings, text, num_candidates, precision, engine))
+    view, load_seconds = asyncio.run(_until_signalled(_ask(settings, text, num_candidates, precision, engine)))
     return Answer(view=view, load_seconds=load_seconds, total_seconds=time.perf_counter() - started)
 
 
@@ -51,6 +61,7 @@ async def _ask(
     local = _LocalModel(settings, queue, engine)
     identity = Identity(platform=Platform.TERMINAL, external_id=_user_name())
     try:
+        await _tidy(queue)
         worker = await ready_worker(service)
         if worker is None:
             await local.load()
@@ -60,13 +71,49 @@ async def _ask(
         try:
             waiting = answered(service, watcher, queue, settings, identity=identity, request_id=asked.id)
             return await _with_help(waiting, local.answer(asked.id, service)), local.load_seconds
-        except asyncio.CancelledError:
-            await service.cancel(identity, asked.id)
+        except BaseException:
+            await _take_back(service, identity, asked.id)
             raise
     finally:
         await watcher.close()
         await engine.stop(timeout_seconds=ENGINE_STOP_SECONDS)
         await database.close()
+
+
+async def _tidy(queue: SqlQueue) -> None:
+    """Settle what dead workers left behind, which would count as this person's open requests."""
+    await queue.return_stalled()
+    await queue.expire_overdue()
+
+
+async def _take_back(service: ChatService, identity: Identity, request_id: str) -> None:
+    """Cancel a request that nobody waits for any more; one that has ended stays as it is."""
+    try:
+        await service.cancel(identity, request_id)
+    except MjpromptError as error:  # it expires instead
+        log.warning("request.not_cancelled", request_id=request_id, error=str(error))
+
+
+async def _until_signalled(work: Coroutine[object, object, Result]) -> Result:
+    """Do `work`, cancelled at SIGTERM or SIGHUP. Raises: SystemExit in place of that cancellation."""
+    loop, task = asyncio.get_running_loop(), asyncio.create_task(work, name="ask")
+    received: list[int] = []
+
+    def obey(number: int) -> None:
+        received.append(number)
+        task.cancel()
+
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:  # as nohup asks for
+            continue
+        with suppress(NotImplementedError):  # Windows: the process simply ends, its request expires
+            loop.add_signal_handler(number, obey, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if received:
+            raise SystemExit(128 + received[0]) from None
+        raise
 
 
 async def _with_help(
@@ -133,6 +180,6 @@ def _require_precision(worker: WorkerStatus, precision: Precision | None) -> Non
 
 def _user_name() -> str:
     try:
-        return getpass.getuser()
+        return getpass.getuser().encode("utf-8", errors="replace").decode("utf-8")
     except (KeyError, OSError):  # an account without a name
         return "local"

@@ -1,13 +1,15 @@
 """The `mjprompt` command: reads the settings, starts what was asked for, and turns errors into exit statuses.
 
-Exit status 0 is success, 1 a failure, 2 something typed that cannot be taken. Everything heavy is imported
-inside the command that needs it, so that `mjprompt --help` stays quick.
+Exit status 0 is success, 1 a failure, 2 something typed that cannot be taken, 128 and a signal's number an
+end by that signal. Everything heavy is imported inside the command that needs it, so that `mjprompt --help`
+stays quick.
 """
 
 import importlib.metadata
 import io
 import json
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 BAD_INPUT = 2
+INTERRUPTED = 130
 MAX_CANDIDATES = 8
 PrecisionName = Literal["auto", "bf16", "nf4", "fp32"]
 PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="In place of WEB_PORT.")]
@@ -63,8 +66,22 @@ def main(model: Model | None = None) -> None:
     try:
         cli(prog_name="mjprompt", obj=model or Model(load=_load_falcon, module="app.cli"))
     except MjpromptError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(BAD_INPUT if isinstance(error, UserError) else FAILED)
+        sys.exit(_say_why(error))
+
+
+def _say_why(error: BaseException) -> int:
+    """Write why there is no answer to standard error; return the exit status that goes with it."""
+    match error:
+        case MjpromptError():
+            sys.stderr.write(f"{error}\n")
+            return BAD_INPUT if isinstance(error, UserError) else FAILED
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case SystemExit(code=int(status)):
+            return status
+        case _:
+            traceback.print_exception(error)
+            return FAILED
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -144,13 +161,16 @@ def ask(
     engine = EngineThread(partial(context.obj.load, settings))
     try:
         answer = ask_idea(settings, idea, num_candidates=count, precision=precision, engine=engine)
-    finally:
-        if engine.is_alive:  # interrupted within a long step: the interpreter could not end by itself
-            exit_at_once(FAILED)
-    if is_json:
-        _print_json(as_json_object(answer))
-    else:
-        print_answer(Console(), answer)
+        if is_json:
+            _print_json(as_json_object(answer))
+        else:
+            print_answer(Console(), answer)
+    except BaseException as error:
+        if engine.is_alive:  # within a long step: the interpreter could not end by itself
+            exit_at_once(_say_why(error))
+        raise
+    if engine.is_alive:  # a worker came back and answered first
+        exit_at_once(0)
 
 
 @cli.command()

@@ -1,6 +1,7 @@
 """`mjprompt doctor`: look at everything that a start needs, and say what to do about what is missing.
 
-It changes nothing: no table is made, no file is downloaded, and a secret is only ever said to be set or not.
+It downloads nothing and makes no database. One that is there gets a table that is dropped again, which proves
+that it can be written. A secret is only ever said to be set or not.
 """
 
 import asyncio

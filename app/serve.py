@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from rich.console import Console
 from rich.text import Text
@@ -24,10 +25,13 @@ from core.errors import MjpromptError
 from core.logs import get_logger
 from core.records import Identity, Platform
 from core.settings import Settings
+from storage import clock
 from storage.queue import SqlQueue
+from worker.side_tasks import SideTask, side_tasks
 
 WARM_UP_IDEA = "a boy running in the snow"
 WARM_UP = Identity(platform=Platform.TERMINAL, external_id="warm-up")
+TIDY_SECONDS = 2.0
 log = get_logger(__name__)
 
 
@@ -53,14 +57,16 @@ def serve(settings: Settings, console: Console, *, worker_command: Sequence[str]
 
 
 async def _serve(settings: Settings, console: Console, worker_command: Sequence[str] | None) -> None:
+    started_at = clock.utc_now()
     supervisor = WorkerSupervisor(worker_command) if worker_command is not None else None
     stopping = asyncio.Event()
     _obey_signals(stopping, supervisor)
-    async with _open_chat(settings) as chat:
+    async with _open_chat(settings) as chat, side_tasks(*_tidying(chat.queue)):
         _say(console, "Web chat  ", chat.address)
         stopped = asyncio.create_task(stopping.wait(), name="await stop")
         supervising = asyncio.create_task(_supervise(supervisor, stopping), name="supervise worker")
-        greeting = asyncio.create_task(_greet(settings, console, chat, supervisor), name="greet")
+        worker_since = None if supervisor is None else started_at
+        greeting = asyncio.create_task(greet(settings, console, chat, worker_since), name="greet")
         try:
             await asyncio.wait({stopped, supervising}, return_when=asyncio.FIRST_COMPLETED)
             if stopping.is_set():
@@ -94,20 +100,41 @@ async def _open_chat(settings: Settings) -> AsyncIterator[Chat]:
         await database.close()
 
 
-async def _greet(settings: Settings, console: Console, chat: Chat, supervisor: WorkerSupervisor | None) -> None:
-    """Show one answer, which also warms the model up, and say that all is ready."""
-    if supervisor is not None:
+def _tidying(queue: SqlQueue) -> tuple[SideTask, SideTask]:
+    """What workers do as well, for while there is none: nobody waits for an answer for ever."""
+    return (
+        SideTask(name="return stalled", interval_seconds=TIDY_SECONDS, action=queue.return_stalled),
+        SideTask(name="expire overdue", interval_seconds=TIDY_SECONDS, action=queue.expire_overdue),
+    )
+
+
+async def greet(settings: Settings, console: Console, chat: Chat, worker_since: datetime | None) -> None:
+    """Show one answer, which also warms the model up, and say that all is ready, or why it is not.
+
+    `worker_since` is when this run's worker was started at the earliest, None when it starts none.
+    """
+    if worker_since is not None:
         _say(console, "Model     ", "loading …")
         try:
-            print_answer(console, await _warm_up(settings, chat))
-        except MjpromptError as error:
-            log.warning("warm_up.failed", error=str(error))
+            print_answer(console, await _warm_up(settings, chat, worker_since))
+        except Exception as error:
+            _say_not_ready(console, error)
+            return
     _say(console, "Ready     ", f"open {chat.address} and type /mjprompt {WARM_UP_IDEA}; Ctrl-C stops")
 
 
-async def _warm_up(settings: Settings, chat: Chat) -> Answer:
+def _say_not_ready(console: Console, error: Exception) -> None:
+    if isinstance(error, MjpromptError):
+        log.warning("warm_up.failed", error=str(error))
+        _say(console, "Not ready ", str(error))
+    else:
+        log.error("warm_up.crashed", exc_info=error)
+        _say(console, "Not ready ", "the first answer failed; the log has the details")
+
+
+async def _warm_up(settings: Settings, chat: Chat, worker_since: datetime) -> Answer:
     started = time.perf_counter()
-    await ready_worker(chat.service, is_expected=True)
+    await ready_worker(chat.service, expected_since=worker_since)
     load_seconds = time.perf_counter() - started
     asked = await chat.service.ask(WARM_UP, WARM_UP_IDEA)
     view = await answered(chat.service, chat.watcher, chat.queue, settings, identity=WARM_UP, request_id=asked.id)

@@ -75,9 +75,7 @@ class WorkerSupervisor:
         if not self._stopping.is_set():
             self._stopping.set()
             asyncio.get_running_loop().call_later(STOP_SECONDS, self._kill)
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.terminate()
+        self._terminate()
 
     async def _run_worker(self) -> tuple[int, str]:
         """Run one worker to its end; return its exit status and the last line of its standard output."""
@@ -89,12 +87,19 @@ class WorkerSupervisor:
             process_group=0,  # Ctrl-C reaches only this process, which then drains both
         )
         log.info("worker.started", pid=process.pid)
+        if self._stopping.is_set():  # asked to stop while the process was being made
+            self._terminate()
         try:
             sentence = await _last_line(process)
             return await process.wait(), sentence
         finally:
             self._kill()
             self._process = None
+
+    def _terminate(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

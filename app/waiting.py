@@ -1,7 +1,7 @@
 """Waiting from the outside: for a worker that can answer, and for one request to end."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.service import ChatService
 from bot.watcher import RequestWatcher, progress_mark
@@ -15,17 +15,20 @@ POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 1.0
 
 
-async def ready_worker(service: ChatService, *, is_expected: bool = False) -> WorkerStatus | None:
+async def ready_worker(service: ChatService, *, expected_since: datetime | None = None) -> WorkerStatus | None:
     """Wait while workers are loading and return one that is ready.
 
-    None means that none is there or to come; with `is_expected` somebody starts one, so that is waited for.
+    None means that none is there or to come. With `expected_since` somebody starts one, so that is waited for,
+    and a worker that is on the list since before that moment does not count: it may be dead.
     """
     while True:
         workers = (await service.status()).workers
+        if expected_since is not None:
+            workers = tuple(worker for worker in workers if worker.started_at >= expected_since)
         ready = [worker for worker in workers if worker.state is WorkerState.READY]
         if ready:
             return ready[0]
-        if not is_expected and not any(worker.state is WorkerState.LOADING for worker in workers):
+        if expected_since is None and not any(worker.state is WorkerState.LOADING for worker in workers):
             return None
         await asyncio.sleep(POLL_SECONDS)
 

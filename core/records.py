@@ -132,7 +132,8 @@ class RequestView:
     """One request as a person sees it.
 
     `position` counts from 1 among the queued (None once it is not queued); `eta_seconds` is None when nothing is known.
-    `error` is one sentence that is safe to show, present for failed and expired requests.
+    `error` is one sentence that is safe to show, present for failed and expired requests. `decoding_seconds` is how
+    long the model wrote, as its worker measured it, None until it is done.
     """
 
     id: str
@@ -144,6 +145,7 @@ class RequestView:
     finished_at: datetime | None
     position: int | None
     eta_seconds: float | None
+    decoding_seconds: float | None
     error: str | None
     model: ModelInfo | None
     candidates: tuple[CandidateView, ...]

@@ -13,13 +13,6 @@ from storage.tables import SeenEventRow
 from storage.upsert import insert_into
 
 
-async def first_time(session: Session, platform: Platform, event_id: str) -> bool:
-    """Note an event down; True the first time, False for every replay."""
-    insert = insert_into(session, SeenEventRow).values(platform=platform, event_id=event_id, created_at=clock.utc_now())
-    once = insert.on_conflict_do_nothing(index_elements=["platform", "event_id"])
-    return (await session.scalars(once.returning(SeenEventRow.event_id))).one_or_none() is not None
-
-
 async def remember(session: Session, platform: Platform, event_id: str, request_id: str) -> None:
     """Keep which request an event led to; the first one stays."""
     insert = insert_into(session, SeenEventRow).values(

@@ -47,7 +47,7 @@ class JobQueue(Protocol):
         decoding_seconds: float,
     ) -> bool: ...
 
-    async def fail(self, claim: ClaimedRequest, error: str, *, is_final: bool) -> RequestState | None: ...
+    async def fail(self, claim: ClaimedRequest, error: str) -> RequestState | None: ...
 
     async def release(self, claim: ClaimedRequest) -> bool: ...
 
@@ -162,12 +162,12 @@ class SqlQueue(JobQueue):
             )
         return True
 
-    async def fail(self, claim: ClaimedRequest, error: str, *, is_final: bool) -> RequestState | None:
-        """Give a request back after a fault: running → queued, or → failed if `is_final` or out of attempts.
+    async def fail(self, claim: ClaimedRequest, error: str) -> RequestState | None:
+        """Give a request back after a fault: running → queued, or → failed after the last attempt.
 
         `error` is one sentence that is safe to show. Returns the new state, or None if the lease was lost.
         """
-        if is_final or claim.attempt >= self._max_attempts:
+        if claim.attempt >= self._max_attempts:
             state, now = RequestState.FAILED, clock.utc_now()
             values = {"state": state, "error": error, "finished_at": now, **WITHOUT_LEASE}
         else:

@@ -103,6 +103,7 @@ def _view_of(
         finished_at=row.finished_at,
         position=outlook.positions.get(row.id) if outlook else None,
         eta_seconds=outlook.eta_seconds(row.id, started_at=row.started_at, state=row.state) if outlook else None,
+        decoding_seconds=row.decoding_seconds,
         error=row.error,
         model=model,
         candidates=prompts,

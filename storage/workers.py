@@ -10,10 +10,16 @@ from storage.database import Session
 from storage.tables import WorkerRow
 from storage.upsert import insert_into
 
+FORGOTTEN_AFTER = timedelta(days=1)
+
 
 async def announce(session: Session, worker_id: str, state: WorkerState, model: ModelInfo | None) -> None:
-    """Say that a worker is alive; call it again at every change and as its heartbeat."""
+    """Say that a worker is alive; call it again at every change and as its heartbeat.
+
+    Workers that were killed cannot leave the list, so those not heard of for a day are taken off it here.
+    """
     now = clock.utc_now()
+    await session.execute(delete(WorkerRow).where(WorkerRow.heartbeat_at < now - FORGOTTEN_AFTER))
     current = {
         "state": state,
         "base_model": model.base if model else None,

@@ -9,10 +9,11 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from core.backoff import backoff_seconds
-from core.errors import MjpromptError, ModelCrashed, OutOfMemory, StorageBusy
+from core.errors import MjpromptError, ModelCrashed, OutOfMemory, StorageBusy, StorageError
 from core.logs import get_logger
 from core.records import ClaimedRequest, ModelInfo
 from falcon.generator import Generated
@@ -27,6 +28,7 @@ MAX_STORE_ATTEMPTS = 4
 CRASHED = "The model stopped while it wrote this answer; please ask again."
 TOO_LARGE = "The worker's memory is too small for this request; please ask again with a shorter idea."
 WROTE_NOTHING = "The model wrote nothing for this idea; please ask again in other words."
+NOT_STORED = "The answer to this idea could not be stored; please ask again."
 Result = TypeVar("Result")
 Batch = Sequence[HeldRequest]
 log = get_logger(__name__)
@@ -56,19 +58,23 @@ class Answerer:
         """How many requests fit into one batch at present."""
         return self._limit.current
 
-    async def answer(self, claims: Sequence[ClaimedRequest]) -> None:
+    async def answer(self, claims: Sequence[ClaimedRequest], *, returned: Sequence[ClaimedRequest] = ()) -> None:
         """Settle every claim; when an error or cancellation ends this early, the rest goes back to the queue.
+
+        `returned` were claimed with them but are not wanted now: they go back first.
 
         Raises:
             ModelCrashed: single requests failed several times in a row.
-            StorageBusy, StorageError: an answer could not be stored.
+            StorageBusy, StorageError: the database could not be written at all.
         """
         held = [HeldRequest(claim) for claim in claims]
+        unwanted = [HeldRequest(claim) for claim in returned]
         try:
-            async with leases_kept(self._queue, held, lease_seconds=self._lease_seconds):
+            async with leases_kept(self._queue, [*held, *unwanted], lease_seconds=self._lease_seconds):
+                await self._give_back(unwanted)
                 await self._answer_all(held)
         finally:
-            await self._give_back(held)
+            await self._give_back([*held, *unwanted])
 
     async def _answer_all(self, held: Batch) -> None:
         waiting = deque([held])
@@ -121,15 +127,12 @@ class Answerer:
         if not answer.candidates:
             await self._settle_unanswered(request)
             return
-        is_stored = await _patiently(
-            lambda: self._queue.complete(
-                request.claim,
-                answer.candidates,
-                self._model,
-                dict(self._engine.decode_settings),
-                answer.decoding_seconds,
-            )
-        )
+        try:
+            is_stored = await _patiently(lambda: self._complete(request.claim, answer))
+        except StorageError:  # of this answer alone, or else recording the failure raises as well
+            log.exception("request.not_stored", request_id=request.claim.id)
+            await self._fail(request, NOT_STORED)
+            return
         request.is_settled = True
         log.info(
             "request.answered" if is_stored else "request.answered_too_late",
@@ -137,6 +140,10 @@ class Answerer:
             attempt=request.claim.attempt,
             decoding_seconds=round(answer.decoding_seconds, 3),
         )
+
+    async def _complete(self, claim: ClaimedRequest, answer: Generated) -> bool:
+        settings = dict(self._engine.decode_settings)
+        return await self._queue.complete(claim, answer.candidates, self._model, settings, answer.decoding_seconds)
 
     async def _settle_unanswered(self, request: HeldRequest) -> None:
         """Record why there is no answer; a cancelled or lost request has its state already."""
@@ -147,7 +154,7 @@ class Answerer:
         request.is_settled = True
 
     async def _fail(self, request: HeldRequest, error: str) -> None:
-        state = await _patiently(lambda: self._queue.fail(request.claim, error, is_final=False))
+        state = await _patiently(lambda: self._queue.fail(request.claim, error))
         request.is_settled = True
         log.warning("request.failed", request_id=request.claim.id, attempt=request.claim.attempt, state=state)
 
@@ -157,7 +164,8 @@ class Answerer:
             if request.is_settled:
                 continue
             try:
-                await self._queue.release(request.claim)
+                await _patiently(partial(self._queue.release, request.claim))
+                request.is_settled = True
                 log.info("request.released", request_id=request.claim.id)
             except MjpromptError as error:  # its lease runs out instead
                 log.warning("request.not_released", request_id=request.claim.id, error=str(error))

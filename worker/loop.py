@@ -50,11 +50,12 @@ class Worker:
         """Load the model and serve until drained.
 
         Raises:
-            PermanentError: the model or the database cannot be used; somebody has to act.
+            StorageBusy, StorageError: the database cannot be written at the start; later on it is waited for.
+            PermanentError: the model cannot be loaded; somebody has to act.
             ModelCrashed, HubUnreachable: a fresh process may do better.
         """
+        await self._announce()
         try:
-            await self._announce()
             async with side_tasks(SideTask(name="announce", interval_seconds=ANNOUNCE_SECONDS, action=self._announce)):
                 answerer = await self._load()
                 if answerer is not None:
@@ -124,11 +125,9 @@ class Worker:
         """Claim and answer one batch; False when nothing was waiting."""
         claims = await self._queue.claim(self.id, answerer.max_requests)
         held, returned = choose_batch(claims) if not self._is_abandoned else ([], claims)
-        for claim in returned:
-            await self._queue.release(claim)
-        if not held:
+        if not claims:
             return False
-        self._batch = asyncio.create_task(answerer.answer(held), name="answer batch")
+        self._batch = asyncio.create_task(answerer.answer(held, returned=returned), name="answer batch")
         try:
             await self._batch
         except asyncio.CancelledError:
@@ -136,7 +135,7 @@ class Worker:
                 raise
         finally:
             self._batch = None
-        return True
+        return bool(held)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -19,6 +19,7 @@ def request_json(view: RequestView) -> Json:
         "seen": progress_mark(view),
         "position": view.position,
         "eta_seconds": view.eta_seconds,
+        "decoding_seconds": view.decoding_seconds,
         "created_at": _time(view.created_at),
         "started_at": _time(view.started_at),
         "finished_at": _time(view.finished_at),

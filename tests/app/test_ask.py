@@ -1,6 +1,7 @@
 """`mjprompt ask` without a process of its own: which model answers when."""
 
 import asyncio
+import getpass
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 
 from app.ask import ask
 from core.errors import ConfigError, ModelError, TransientError
-from core.records import RequestState, WorkerState
+from core.records import Identity, NewRequest, Platform, RequestState, WorkerState
 from core.settings import Settings, load_settings
-from storage import clock, requests, workers
+from storage import clock, requests, users, workers
 from storage.database import open_database
 from storage.forecast import WORKER_SILENCE_SECONDS
+from storage.queue import SqlQueue
 from tests.worker.fakes import MODEL, FakeGenerator
 from worker.engine_thread import EngineThread
 
@@ -42,6 +44,7 @@ def test_without_a_worker_the_model_is_loaded_here(settings: Settings) -> None:
     answer = ask(settings, "a cat", num_candidates=2, precision=None, engine=EngineThread(lambda: fake))
     assert answer.view.state is RequestState.DONE
     assert answer.load_seconds > 0
+    assert answer.decoding_seconds == answer.view.decoding_seconds
     assert fake.batches == [("a cat",)]
 
 
@@ -84,6 +87,24 @@ def test_request_that_crashes_the_model_twice_fails_with_its_sentence(settings: 
     engine = EngineThread(FakeGenerator)
     with pytest.raises(TransientError, match="The model stopped"):
         ask(settings, "poison", num_candidates=4, precision=None, engine=engine)
+
+
+def test_what_dead_workers_left_behind_counts_for_nobody(settings: Settings) -> None:
+    asyncio.run(leave_overdue_request(settings))
+    strict = settings.model_copy(update={"max_open_requests_per_user": 1})
+    answer = ask(strict, "a cat", num_candidates=4, precision=None, engine=EngineThread(FakeGenerator))
+    assert answer.view.state is RequestState.DONE
+
+
+async def leave_overdue_request(settings: Settings) -> None:
+    """Queue a request of this account that is past its deadline already."""
+    database = open_database(settings.database_url)
+    queue = SqlQueue(database, lease_seconds=1, max_attempts=2)
+    async with database.write() as session:
+        me = Identity(platform=Platform.TERMINAL, external_id=getpass.getuser())
+        user_id = await users.ensure_user(session, me)
+        await queue.enqueue(session, user_id, NewRequest(idea="a dog", subject="a dog", timeout_seconds=0))
+    await database.close()
 
 
 async def count_open(settings: Settings) -> int:

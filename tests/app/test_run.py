@@ -10,7 +10,11 @@ from typing import Any
 import aiohttp
 import psutil
 
+from core.records import WorkerState
+from storage import workers
+from storage.database import open_database
 from tests.app.commands import PATIENCE_SECONDS, Mjprompt, Running
+from tests.worker.fakes import MODEL
 
 
 async def ask(address: str, text: str) -> dict[str, Any]:
@@ -90,6 +94,32 @@ async def states(mjprompt: Mjprompt) -> list[str]:
     async with aiosqlite.connect(mjprompt.database_file) as database:
         rows = await database.execute_fetchall("SELECT state FROM requests")
     return [row[0] for row in rows]
+
+
+async def test_worker_killed_long_ago_is_not_taken_for_a_ready_one(mjprompt: Mjprompt) -> None:
+    await announce_dead_worker(mjprompt.database_url)
+    async with mjprompt.running("run", FAKE_LOAD="slow", REQUEST_TIMEOUT_SECONDS="1") as run:
+        await run.prints("Ready")
+        assert any(line.startswith(" 4  a boy running in the snow") for line in run.lines), run.lines
+
+
+async def test_run_without_a_first_answer_says_that_it_is_not_ready(mjprompt: Mjprompt) -> None:
+    async with mjprompt.running("run", FAKE_LOAD="deaf", REQUEST_TIMEOUT_SECONDS="1") as run:
+        await run.prints("Not ready No answer was ready in time")
+        assert not any(line.startswith("Ready") for line in run.lines)
+
+
+async def test_bot_without_a_worker_keeps_no_one_waiting_past_the_deadline(mjprompt: Mjprompt) -> None:
+    async with mjprompt.running("bot", REQUEST_TIMEOUT_SECONDS="1") as run:
+        await run.prints("Ready")
+        assert (await ask(run.address, "a cat"))["state"] == "expired"
+
+
+async def announce_dead_worker(url: str) -> None:
+    database = open_database(url)
+    async with database.write() as session:
+        await workers.announce(session, "dead", WorkerState.READY, MODEL)
+    await database.close()
 
 
 async def test_worker_ends_when_run_is_killed(mjprompt: Mjprompt) -> None:

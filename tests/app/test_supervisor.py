@@ -95,6 +95,15 @@ async def test_stop_lets_the_worker_end_by_itself() -> None:
     assert supervisor.pid is None
 
 
+async def test_stop_while_the_worker_is_being_made_is_not_lost() -> None:
+    supervisor = WorkerSupervisor(child(OBEDIENT))
+    running = asyncio.create_task(supervisor.run())
+    await asyncio.sleep(0)
+    assert supervisor.pid is None
+    supervisor.stop()
+    await asyncio.wait_for(running, 10)
+
+
 async def test_cancelled_supervision_leaves_no_worker_behind() -> None:
     supervisor = WorkerSupervisor(child("import time; time.sleep(60)"))
     running = asyncio.create_task(supervisor.run())

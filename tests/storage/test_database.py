@@ -267,6 +267,8 @@ CODES = [
     (sqlite3.SQLITE_FULL, StorageError, "disk is full"),
     (sqlite3.SQLITE_CORRUPT, StorageError, "not a sound"),
     (sqlite3.SQLITE_NOTADB, StorageError, "not a sound"),
+    (sqlite3.SQLITE_IOERR_SHMSIZE, StorageError, "disk is full"),
+    (sqlite3.SQLITE_IOERR_WRITE, StorageError, "could not read or write"),
     (sqlite3.SQLITE_IOERR_SHORT_READ, StorageError, "could not read or write"),
     (sqlite3.SQLITE_CANTOPEN, StorageError, "does not exist"),
     (sqlite3.SQLITE_AUTH, StorageError, "cannot be opened"),
@@ -281,6 +283,27 @@ def test_each_known_code_of_sqlite_has_its_sentence(code, expected, words):
     error.sqlite_errorcode = code
     with pytest.raises(expected, match=words), faults.translated_faults("/nowhere/a.db"):
         raise error
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC])
+def test_a_write_that_failed_where_nothing_is_free_is_a_full_disk(code):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    with pytest.raises(StorageError, match="The disk is full"), faults.translated_faults("/proc/a.db"):
+        raise error  # /proc never has a free byte
+
+
+async def test_a_text_with_broken_characters_is_refused(database):
+    with pytest.raises(StorageError, match="broken characters"):
+        async with database.read() as session:
+            await session.execute(text("SELECT :idea"), {"idea": "a \udcff castle"})
+
+
+async def test_connections_of_this_program_that_run_out_are_not_blamed_on_another(url):
+    async with opened(url) as database, database.write():
+        with pytest.raises(StorageBusy, match="in this program"):
+            async with database.write():
+                raise AssertionError("two writers at once")
 
 
 def test_every_sentence_is_proved():

@@ -42,6 +42,15 @@ async def test_a_silent_worker_is_not_there_until_it_speaks_again(world, moved_c
     assert [worker.id for worker in await live(world)] == ["silent", "lively"]
 
 
+async def test_workers_not_heard_of_for_a_day_are_forgotten(world, moved_clock):
+    await announce(world, "killed", WorkerState.READY, MODEL)
+    moved_clock.forward(23 * 3600)
+    await announce(world, "silent", WorkerState.READY, MODEL)
+    moved_clock.forward(2 * 3600)
+    await announce(world, "lively", WorkerState.READY, MODEL)
+    assert await world.count("workers") == 2
+
+
 async def test_a_worker_that_retires_is_gone_and_may_do_so_twice(world):
     await announce(world, "w", WorkerState.READY, MODEL)
     for _ in range(2):

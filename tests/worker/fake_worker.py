@@ -1,17 +1,30 @@
 """A worker process with a fake model: `python -m tests.worker.fake_worker [--supervised]`.
 
-FAKE_DELAY_SECONDS is how long a batch takes, FAKE_LOAD what loading does: ok, forever, missing or crash.
+FAKE_DELAY_SECONDS is how long a batch takes, FAKE_LOAD what loading does: ok, slow, forever, missing, crash, or
+deaf, for a model that writes for ever whoever asks it to stop.
 """
 
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 from core.errors import ModelError
 from core.logs import configure_logs
 from core.settings import load_settings
+from falcon.generator import Generated, GenerationRequest
 from tests.worker.fakes import FakeGenerator
 from worker.process import run_worker_process
+
+SLOW_SECONDS = 2.5
+
+
+class DeafGenerator(FakeGenerator):
+    """Does not look whether anybody still wants an answer."""
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[Generated]:
+        time.sleep(3600)
+        return super().generate(requests)
 
 
 def load() -> FakeGenerator:
@@ -20,8 +33,12 @@ def load() -> FakeGenerator:
             raise ModelError("The model folder /nowhere is missing; set MODEL_ID.")
         case "crash":
             os.abort()
+        case "slow":
+            time.sleep(SLOW_SECONDS)
         case "forever":
             time.sleep(3600)
+        case "deaf":
+            return DeafGenerator()
     return FakeGenerator(delay_seconds=float(os.environ.get("FAKE_DELAY_SECONDS", "0")))
 
 

@@ -1,5 +1,6 @@
 """A generator without a model, and a queue whose database is busy now and then."""
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ class FakeGenerator:
     """Writes `<subject>, idea <n>` after `delay_seconds`, and misbehaves as told.
 
     A batch with a subject that contains `poison` crashes; so do the first `num_crashes` batches. A batch of
-    more than `max_requests` does not fit into memory. For the subject `silence` it writes nothing. `batches`
-    records the subjects of every call.
+    more than `max_requests` does not fit into memory. For the subject `silence` it writes nothing, for `nonsense`
+    it gives a score that is no number. `batches` records the subjects of every call.
     """
 
     def __init__(self, *, delay_seconds: float = 0.0, num_crashes: int = 0, max_requests: int | None = None) -> None:
@@ -66,16 +67,21 @@ class FakeGenerator:
 def _candidates(request: GenerationRequest) -> tuple[CandidateDraft, ...]:
     if request.is_cancelled() or request.subject == "silence":
         return ()
+    score = math.nan if request.subject == "nonsense" else -0.5
     return tuple(
-        CandidateDraft(rank=rank, text=f"{request.subject}, idea {rank}", score=-0.5 * rank)
+        CandidateDraft(rank=rank, text=f"{request.subject}, idea {rank}", score=score * rank)
         for rank in range(1, request.num_candidates + 1)
     )
 
 
 class SometimesBusyQueue(SqlQueue):
-    """The real queue, whose claims and completions find the database locked `busy_times` times each."""
+    """The real queue, whose next `busy_times` claims and completions find the database locked.
+
+    So do its next `busy_releases` releases.
+    """
 
     busy_times = 0
+    busy_releases = 0
 
     async def claim(self, worker_id: str, limit: int, *, only: str | None = None) -> list[ClaimedRequest]:
         self._be_busy()
@@ -84,6 +90,12 @@ class SometimesBusyQueue(SqlQueue):
     async def complete(self, *args: object, **kwargs: object) -> bool:
         self._be_busy()
         return await super().complete(*args, **kwargs)
+
+    async def release(self, claim: ClaimedRequest) -> bool:
+        if self.busy_releases > 0:
+            self.busy_releases -= 1
+            raise StorageBusy("the database is locked by a test")
+        return await super().release(claim)
 
     def _be_busy(self) -> None:
         if self.busy_times > 0:

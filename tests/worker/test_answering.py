@@ -193,6 +193,30 @@ async def test_an_answer_without_candidates_is_a_failed_attempt(
     assert (view.state, view.error) == (FAILED, answering.WROTE_NOTHING)
 
 
+async def test_an_answer_that_cannot_be_stored_fails_alone(
+    make_answerer: MakeAnswerer, queue: SometimesBusyQueue, ann: Person
+) -> None:
+    bad, good = await ann.ask("nonsense"), await ann.ask("a cat")
+    answerer = await make_answerer(FakeGenerator())
+    await answerer.answer(await queue.claim("w", 4))
+    assert await ann.states(bad, good) == [QUEUED, DONE]
+    await answerer.answer(await queue.claim("w", 4))
+    view = await ann.view(bad)
+    assert (view.state, view.error) == (FAILED, answering.NOT_STORED)
+
+
+async def test_what_is_returned_while_the_database_is_busy_loses_no_attempt(
+    make_answerer: MakeAnswerer, queue: SometimesBusyQueue, ann: Person
+) -> None:
+    wanted, returned = await ann.ask("a cat"), await ann.ask("a dog")
+    answerer = await make_answerer(FakeGenerator())
+    claims = await queue.claim("w", 4)
+    queue.busy_releases = 2
+    await answerer.answer(claims[:1], returned=claims[1:])
+    assert await ann.states(wanted, returned) == [DONE, QUEUED]
+    assert [claim.attempt for claim in await queue.claim("w", 4)] == [1]
+
+
 async def test_only_the_named_request_is_answered(
     make_answerer: MakeAnswerer, queue: SometimesBusyQueue, ann: Person
 ) -> None:

@@ -143,6 +143,20 @@ async def test_requests_of_a_dead_worker_are_answered_by_the_next(
     assert sorted(fake.batches) == [("a cat",), ("a dog",)], "each alone: one of them may have killed the worker"
 
 
+async def test_requests_given_back_while_the_database_is_busy_are_all_answered(
+    workplace: Workplace, ann: Person, queue: SometimesBusyQueue
+) -> None:
+    retried, *fresh = [await ann.ask(subject) for subject in ("an owl", "a cat", "a dog")]
+    (claim,) = await queue.claim("dead", 1)
+    assert claim.id == retried
+    await queue.fail(claim, "It broke.")
+    fake = FakeGenerator()
+    queue.busy_releases = 1
+    async with workplace.running(fake):
+        await ann.sees(DONE, *fresh)
+    assert ("a cat", "a dog") in fake.batches, "untried, and so still decoded together"
+
+
 async def test_overdue_requests_expire_while_the_worker_is_busy(workplace: Workplace, ann: Person) -> None:
     fake = FakeGenerator(delay_seconds=4)
     held = await ann.ask("a cat")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -122,6 +123,18 @@ async def test_missing_model_exits_3_with_one_sentence_on_standard_error(start: 
     status, stdout, stderr = await end(start(load="missing"))
     assert (status, stdout) == (3, "")
     assert stderr.splitlines()[-1] == "The model folder /nowhere is missing; set MODEL_ID."
+
+
+async def test_database_without_tables_is_one_sentence_and_no_other_line(start: Start, settings: Settings) -> None:
+    file_of(settings).unlink()
+    status, stdout, stderr = await end(start())
+    assert (status, stdout) == (3, "")
+    assert "run `mjprompt db upgrade`" in stderr
+    assert stderr.count("\n") == 1, stderr
+
+
+def file_of(settings: Settings) -> Path:
+    return Path(settings.database_url.removeprefix("sqlite+aiosqlite:///"))
 
 
 async def test_supervised_worker_hands_its_sentence_to_the_supervisor(start: Start) -> None:
