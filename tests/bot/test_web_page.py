@@ -150,7 +150,6 @@ async def test_whole_chat_works_by_keyboard_alone(chat: ChatPage, site: Site) ->
     await keyboard.press("Shift+Tab")
     await expect(chat.page.get_by_role("button", name="Edit idea")).to_be_focused()
     await keyboard.press("Shift+Tab")
-    await keyboard.press("Shift+Tab")
     await expect(chat.thumb("down", 4)).to_be_focused()
     assert await chat.thumb("down", 4).evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
     await keyboard.press("Space")
