@@ -6,6 +6,7 @@ happens, and then the child drains. It knows exit statuses, not models.
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from worker.exit_status import GAVE_UP
 HEALTHY_SECONDS = 60.0  # a worker that lived this long starts the back-off anew
 STOP_SECONDS = 40.0  # the worker's own drain limit is shorter
 SENTENCE_BYTES = 4096
+# Another than the first, SIGTERM: of two alike in a row, a process may see only one. Windows knows no other.
+AGAIN = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
 log = get_logger(__name__)
 
 
@@ -72,10 +75,12 @@ class WorkerSupervisor:
 
     def stop(self) -> None:
         """Let the worker drain; called again, it gives its requests back at once."""
-        if not self._stopping.is_set():
-            self._stopping.set()
-            asyncio.get_running_loop().call_later(STOP_SECONDS, self._kill)
-        self._terminate()
+        if self._stopping.is_set():
+            self._send(AGAIN)
+            return
+        self._stopping.set()
+        asyncio.get_running_loop().call_later(STOP_SECONDS, self._kill)
+        self._send(signal.SIGTERM)
 
     async def _run_worker(self) -> tuple[int, str]:
         """Run one worker to its end; return its exit status and the last line of its standard output."""
@@ -88,7 +93,7 @@ class WorkerSupervisor:
         )
         log.info("worker.started", pid=process.pid)
         if self._stopping.is_set():  # asked to stop while the process was being made
-            self._terminate()
+            self._send(signal.SIGTERM)
         try:
             sentence = await _last_line(process)
             return await process.wait(), sentence
@@ -96,10 +101,10 @@ class WorkerSupervisor:
             self._kill()
             self._process = None
 
-    def _terminate(self) -> None:
+    def _send(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.terminate()
+                self._process.send_signal(number)
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -5,7 +5,8 @@ served, for at most the busy timeout, and readers never wait for writers (WAL). 
 by mistake. Another database has one pool for both. It does not know any table.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
 
@@ -79,9 +80,22 @@ class Database:
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[Session]:
         with translated_faults(self._place):
             session = AsyncSession(engine, expire_on_commit=False, execution_options=SESSION_OPTIONS)
-            async with session, session.begin():
+            try:
                 await session.connection()  # begin now, not at the first statement
                 yield session
+                await _undisturbed(session.commit())
+            finally:
+                await _undisturbed(session.close())  # rolls back what was not committed
+
+
+async def _undisturbed(work: Coroutine[object, object, None]) -> None:
+    """Do `work` to its end; a cancellation meanwhile is raised after it, and leaves no connection half reset."""
+    ending = asyncio.create_task(work, name="end transaction")
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await asyncio.gather(ending, return_exceptions=True)
+        raise
 
 
 def open_database(url: str, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Database:

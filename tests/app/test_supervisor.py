@@ -104,6 +104,26 @@ async def test_stop_while_the_worker_is_being_made_is_not_lost() -> None:
     await asyncio.wait_for(running, 10)
 
 
+async def test_stop_twice_in_a_row_reaches_the_worker_twice(tmp_path: Path) -> None:
+    file = tmp_path / "listening"
+    code = (
+        "import pathlib, signal, sys, time\n"
+        "heard = []\n"
+        "for number in (signal.SIGTERM, signal.SIGINT):\n"
+        "    signal.signal(number, lambda *_: heard.append(1) or (len(heard) == 2 and sys.exit(0)))\n"
+        f"pathlib.Path({str(file)!r}).touch()\n"
+        "time.sleep(60)"
+    )
+    supervisor = WorkerSupervisor(child(code))
+    running = asyncio.create_task(supervisor.run())
+    async with asyncio.timeout(10):
+        while not file.exists():
+            await asyncio.sleep(0.01)
+    supervisor.stop()
+    supervisor.stop()
+    await asyncio.wait_for(running, 10)
+
+
 async def test_cancelled_supervision_leaves_no_worker_behind() -> None:
     supervisor = WorkerSupervisor(child("import time; time.sleep(60)"))
     running = asyncio.create_task(supervisor.run())

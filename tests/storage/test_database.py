@@ -313,6 +313,21 @@ def test_every_sentence_is_proved():
     assert len(faults.SENTENCES) == 9
 
 
+async def test_cancelled_transactions_end_whole_and_in_silence(database, caplog):
+    async def write() -> None:
+        async with database.write() as session:
+            await session.execute(INSERT)
+            await session.execute(text("DELETE FROM workspaces"))
+
+    for turn in range(600):
+        writing = asyncio.create_task(write())
+        await asyncio.sleep(turn % 40 / 10_000)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    await database.probe_writable()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 # URLs
 
 
