@@ -100,6 +100,7 @@ class WorkerSupervisor:
         finally:
             self._kill()
             self._process = None
+            await process.wait()  # cancelled or not, nothing of the child is left open
 
     def _send(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:

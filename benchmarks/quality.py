@@ -92,7 +92,7 @@ def figures(
     share = lambda flags: round(sum(flags) / len(rows), 4)  # noqa: E731
     return {
         "four_candidates": round(sum(len(found) == 4 for found in answers) / len(answers), 4),
-        "subject_kept": share(_contains(text, subject) for (subject, _), text in zip(rows, texts, strict=True)),
+        "subject_kept": share(text.startswith(subject) for (subject, _), text in zip(rows, texts, strict=True)),
         "parameters_valid": share(not validate(parse(text), VERSION) for text in texts),
         "with_parameters": share(bool(parse(text).parameters) for text in texts),
         "jaccard_distance_mean": round(statistics.mean(distances), 4),
@@ -111,10 +111,6 @@ def figures(
 
 def _pairs(rows: list[tuple[str, CandidateDraft]]) -> list[tuple[str, str]]:
     return [(subject, candidate.text) for subject, candidate in rows]
-
-
-def _contains(text: str, subject: str) -> bool:
-    return " ".join(name_key(subject)) in " ".join(name_key(text))
 
 
 def _distinct_openings(answers: list[tuple[CandidateDraft, ...]], subjects: list[str]) -> float:

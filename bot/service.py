@@ -6,6 +6,7 @@ or models: the answer is written by a worker that meets this service only in the
 
 from dataclasses import dataclass
 
+from bot.commands import require_known_command
 from core.errors import TooManyRequests
 from core.idea import Idea, read_idea
 from core.records import CandidateView, Identity, NewRequest, RequestView, Thumb, WorkerStatus
@@ -41,6 +42,7 @@ class ChatService:
             InvalidIdea, InvalidParameter: the text cannot be taken; nothing was stored.
             TooManyRequests: the person's quota or the queue's limit is reached.
         """
+        require_known_command(text)
         idea = read_idea(text, version=self._settings.midjourney_version)
         async with self._database.write() as session:
             user_id = await users.ensure_user(session, identity)

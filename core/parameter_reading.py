@@ -155,13 +155,21 @@ def _canonical_number(word: str) -> str:
 
 
 def _settled(parameters: list[Parameter]) -> tuple[Parameter, ...]:
-    """Keep the last of each name, turn width and height into an aspect, and sort."""
+    """Keep the last of each name (of lists every item), turn width and height into an aspect, and sort."""
     last: dict[str, Parameter] = {}
     for parameter in parameters:
-        last.pop(parameter.name, None)
-        last[parameter.name] = parameter
+        earlier = last.pop(parameter.name, None)
+        last[parameter.name] = parameter if earlier is None else _later(earlier, parameter)
     _width_and_height_to_aspect(last)
     return tuple(sorted(last.values(), key=lambda parameter: rank_of(parameter.name)))
+
+
+def _later(earlier: Parameter, later: Parameter) -> Parameter:
+    """Return what two of one name mean together: both lists' items, otherwise the later one."""
+    rule = rule_of(later.name)
+    if rule is None or rule.kind is not Kind.LIST:
+        return later
+    return Parameter(later.name, tuple(dict.fromkeys((*earlier.values, *later.values))))
 
 
 def _width_and_height_to_aspect(last: dict[str, Parameter]) -> None:

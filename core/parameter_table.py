@@ -114,7 +114,6 @@ RULES: tuple[ParameterRule, ...] = (
             ("6|6.1|niji 6", "0.5 1 2"),
             ("7|niji 7", "1 2 4"),
         ),
-        is_creative=True,
     ),
     _choice(
         name="style",

@@ -44,10 +44,10 @@ class Settings(BaseSettings):
     web_allowed_hosts: str = ""  # comma list of host names that a proxy in front serves the page under
 
     # Queue
-    request_timeout_seconds: float = Field(default=120.0, gt=0)
+    request_timeout_seconds: float = Field(default=120.0, ge=1, le=86_400, allow_inf_nan=False)
     max_queue_length: int = Field(default=1000, ge=1)
     max_open_requests_per_user: int = Field(default=100, ge=1)
-    lease_seconds: float = Field(default=30.0, gt=0)
+    lease_seconds: float = Field(default=30.0, ge=0.1, le=86_400, allow_inf_nan=False)
     max_attempts: int = Field(default=2, ge=1)
     max_batch_requests: int = Field(default=4, ge=1)
 

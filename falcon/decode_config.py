@@ -1,10 +1,13 @@
 """Decoding settings: configs/decode.toml to frozen dataclasses; an unknown or missing key is an error."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.config_file import read_config
 from core.errors import ConfigError
+
+MAX_ROWS = 128  # beams of one request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,15 @@ class BeamSearch:
     bad_words: list[str]
 
     def __post_init__(self) -> None:
+        for name in ("diversity_penalty", "word_repetition_penalty", "length_penalty"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or (value < 0 and name != "length_penalty"):
+                raise ConfigError(f"{name} = {value} is out of range; set a finite number, 0 or more for a penalty.")
+        if self.num_beams * self.num_beam_groups > MAX_ROWS:
+            raise ConfigError(
+                f"num_beams = {self.num_beams} times num_beam_groups = {self.num_beam_groups} is too much for one "
+                f"request; keep the product within {MAX_ROWS}."
+            )
         for name in ("num_beams", "num_beam_groups", "max_new_tokens"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)} is too small; set 1 or more.")
@@ -41,6 +53,8 @@ class Selection:
     distance_weight: float
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.distance_weight):
+            raise ConfigError(f"distance_weight = {self.distance_weight} is out of range; set a finite number.")
         if not 0 <= self.min_distance <= 1:
             raise ConfigError(f"min_distance = {self.min_distance} is out of range; set 0 to 1.")
 

@@ -26,6 +26,8 @@ from falcon.memory import is_out_of_memory
 from falcon.selection import Hypothesis, choose
 from falcon.template import render_opening, render_question
 
+MAX_SUBJECT_TOKENS = 96  # a script that the tokenizer does not know costs three tokens a letter
+
 
 class StopCancelled(StoppingCriteria):
     """End the rows of requests that are cancelled while they decode."""
@@ -122,14 +124,22 @@ class TransformersGenerator:
         yield from batches.items()
 
     def _prompts(self, requests: Sequence[GenerationRequest], groups: int) -> _Prompts:
-        texts = [render_question(request.subject) + render_opening(request.subject) for request in requests]
-        subjects = [self._tokenizer(render_opening(request.subject))["input_ids"] for request in requests]
+        read = [self._readable(request.subject) for request in requests]
+        texts = [render_question(subject) + render_opening(subject) for subject in read]
+        subjects = [self._tokenizer(render_opening(subject))["input_ids"] for subject in read]
         batch = self._tokenizer(texts, return_tensors="pt", padding=True)
         return _Prompts(
             batch["input_ids"].repeat_interleave(groups, dim=0).to(self._device),
             batch["attention_mask"].repeat_interleave(groups, dim=0).to(self._device),
             [tokens for tokens in subjects for _ in range(groups)],
         )
+
+    def _readable(self, subject: str) -> str:
+        """Return what the model reads of a subject; the whole of it stands in the finished prompt all the same."""
+        tokens = self._tokenizer(subject, add_special_tokens=False)["input_ids"]
+        if len(tokens) <= MAX_SUBJECT_TOKENS:
+            return subject
+        return str(self._tokenizer.decode(tokens[:MAX_SUBJECT_TOKENS])).rstrip("\ufffd")
 
     def _generation_config(self) -> GenerationConfig:
         search = self._config.beam_search
@@ -174,9 +184,13 @@ class TransformersGenerator:
             1,
         )
         positions = (mask.cumsum(1) - 1).clamp(min=0)
-        logits = self._model(input_ids=sequences, attention_mask=mask, position_ids=positions, use_cache=False).logits[
-            :, prompt_length - 1 : -1
-        ]
+        logits = self._model(
+            input_ids=sequences,
+            attention_mask=mask,
+            position_ids=positions,
+            use_cache=False,
+            logits_to_keep=new.shape[1] + 1,  # the prompt's own logits are the larger part, and nobody reads them
+        ).logits[:, :-1]
         chosen = logits.float().log_softmax(-1).gather(2, new.unsqueeze(2)).squeeze(2)
         means: Tensor = (chosen * is_real).sum(1) / is_real.sum(1).clamp(min=1)
         return means

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -94,7 +93,7 @@ def measure(folder: Path) -> ModelSize:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except (ValueError, KeyError, OSError, StrictDataclassError) as error:
+    except Exception as error:
         raise ModelError(f"{folder / 'config.json'} names no model that can be loaded: {_reason(error)}.") from error
     embeddings = model.get_input_embeddings().weight.numel()
     return ModelSize(sum(parameter.numel() for parameter in model.parameters()), embeddings)
@@ -108,7 +107,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (ValueError, KeyError, OSError) as error:
+    except Exception as error:
         raise ModelError(f"{folder} has no tokenizer that can be loaded: {_reason(error)}.") from error
     if tokenizer.eos_token_id is None:
         raise ModelError(f"The tokenizer in {folder} has no eos_token, so answers would never end; add one.")
@@ -207,7 +206,9 @@ def attach_adapter(model: nn.Module, folder: Path, *, is_merged: bool) -> nn.Mod
         with safe_open(folder / ADAPTER_WEIGHTS, framework="pt") as weights:
             saved = set(weights.keys())
         adapted = PeftModel.from_pretrained(model, folder, is_trainable=False)
-    except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise NotEnoughMemory(f"Memory ran out while the adapter {folder} was loaded; free some.") from error
         raise ModelError(f"The adapter {folder} does not fit the base model: {_reason(error)}.") from error
     # peft loads what matches and is content; such an adapter would be half of what was trained.
     if unmatched := saved.symmetric_difference(get_peft_model_state_dict(adapted, save_embedding_layers=False)):

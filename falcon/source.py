@@ -41,7 +41,9 @@ def base_name(base: str) -> str:
 
 def is_folder(base: str) -> bool:
     """Say whether `base` names a folder rather than a Hub repository."""
-    return Path(base).is_dir() or base.startswith((".", "/", "~", "\\")) or base.count("/") > 1
+    parent = Path(base).parent
+    is_beside_a_folder = parent != Path() and parent.is_dir()  # a mistyped models/pocket is no Hub id
+    return Path(base).is_dir() or is_beside_a_folder or base.startswith((".", "/", "~", "\\")) or base.count("/") > 1
 
 
 def locate(base: str, revision: str | None) -> Path:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.commands import require_known_command
 from bot.service import ChatService
 from bot.watcher import RequestWatcher, progress_mark
 from bot.web import bodies
@@ -58,7 +57,6 @@ class ChatRoutes:
         who = visitor(request)
         key = bodies.idempotency_key(request)
         text = bodies.as_text(await bodies.read_json_object(request, field="text"), field="text")
-        require_known_command(text)
         view = await self._service.ask(who, text, event_id=_event_id("ask", who, key))
         headers = {"Location": f"/api/requests/{view.id}"}
         return web.json_response(request_json(view), status=202, headers=headers)

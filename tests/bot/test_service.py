@@ -125,3 +125,8 @@ async def test_consent_is_off_until_given_and_can_be_taken_back(site: Site) -> N
     assert not await site.service.has_consented(BEN)
     await site.service.set_consent(ANNA, is_given=False)
     assert not await site.service.has_consented(ANNA)
+
+
+async def test_unknown_command_is_refused_on_every_front_end(site: Site) -> None:
+    with pytest.raises(InvalidIdea, match="There is no command /foo"):
+        await site.service.ask(ANNA, "/foo a boy")

@@ -26,7 +26,7 @@ from core.parameter_table import (
 )
 
 ALIASES = {"ar": "aspect", "c": "chaos", "s": "stylize", "w": "weird", "q": "quality", "p": "profile", "r": "repeat"}
-CREATIVE = {"aspect", "chaos", "stylize", "weird", "exp", "raw", "tile", "quality", "no"}
+CREATIVE = {"aspect", "chaos", "stylize", "weird", "exp", "raw", "tile", "no"}
 VALID_IN_8_2 = {
     *("aspect", "chaos", "stylize", "weird", "exp", "raw", "tile", "sref", "sw", "sv", "edit", "profile", "hd", "sd"),
     *("iw", "seed", "version", "niji", "repeat", "fast", "relax", "stealth", "public"),
@@ -81,7 +81,7 @@ def test_version_8_2_takes_29_parameters() -> None:
     assert len(VALID_IN_8_2) == 29
 
 
-def test_a_model_may_add_nine_parameters() -> None:
+def test_a_model_may_add_eight_parameters() -> None:
     assert {rule.name for rule in RULES if rule.is_creative} == CREATIVE
 
 

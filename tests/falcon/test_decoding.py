@@ -221,3 +221,11 @@ def test_neighbour_that_wants_more_candidates_changes_nothing(
     answers = generator.generate([request("a bowl of ramen", num_candidates=8), request(SUBJECTS[0])])
     assert texts(answers[1]) == alone[0]
     assert len(answers[0].candidates) == 8
+
+
+def test_subject_in_a_script_of_many_tokens_is_kept_and_soon_answered(generator: TransformersGenerator) -> None:
+    """Three hundred such characters were nine hundred tokens, read twice, and took a minute and a half."""
+    subject = "雪中奔跑的少年" * 40
+    candidates = generator.generate([request(subject)])[0].candidates
+    assert candidates
+    assert all(candidate.text.startswith(subject) for candidate in candidates)

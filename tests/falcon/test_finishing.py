@@ -104,8 +104,8 @@ def test_models_parameter_that_is_invalid_or_not_its_to_add_is_dropped(tail: str
 
 
 def test_parameters_are_judged_by_the_persons_own_version() -> None:
-    assert finished(" in the snow --q 2", version="8.2") == "a red fox in the snow"
-    assert finished(" in the snow --q 2", version="7") == "a red fox in the snow --q 2"
+    assert finished(" in the snow --exp 7", version="6") == "a red fox in the snow"
+    assert finished(" in the snow --exp 7", version="8.2") == "a red fox in the snow --exp 7"
 
 
 def test_images_come_first_and_parameters_last() -> None:

@@ -1,5 +1,6 @@
 // The message box: grows with its text, completes commands, sends on Enter, recalls with ArrowUp.
 
+import { ideaOf } from "/static/commands.js";
 import { Suggestions } from "/static/suggestions.js";
 
 const MAX_CHARACTERS = 300;
@@ -71,7 +72,7 @@ export class Composer {
   }
 
   #showCount() {
-    const left = MAX_CHARACTERS - [...this.text].length;
+    const left = MAX_CHARACTERS - [...ideaOf(this.text)].length;
     const [shown, spoken] = this.#count.children;
     shown.textContent = left <= SHOW_LEFT_FROM ? String(left) : "";
     spoken.textContent = left < 0 ? `${-left} characters too many` : shown.textContent && `${left} characters left`;
