@@ -78,9 +78,10 @@ pocket: $(STAMP) ## Train the pocket Falcon again: make pocket DATA=folder
 	@[ -n "$(DATA)" ] || { echo "Name the folder of prompt files: make pocket DATA=folder" >&2; exit 1; }
 	$(BIN)/mjprompt pretrain --data "$(DATA)" --output models/pocket
 
-bench: $(STAMP) ## Print the numbers of README as JSON lines
+bench: $(STAMP) ## Measure start-up and concurrency; with DATA=folder the answers too
 	@$(BIN)/python -m benchmarks.startup
 	@$(BIN)/python -m benchmarks.concurrency
+	@[ -z "$(DATA)" ] || $(BIN)/python -m benchmarks.quality "$(DATA)"
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

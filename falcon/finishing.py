@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from core.parameters import merge, parse, render
 from falcon.generator import GenerationRequest
+from falcon.selection import PARAMETER_TAIL
 
 _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_COMMA = re.compile(r"\s+([,;.])")
@@ -12,7 +13,6 @@ _REPEATED_COMMA = re.compile(r"(?:[,;]\s*){2,}")
 # What is left of the `::` weights and bare ratios that prompts of 2022 had.
 _LEFT_OVER_WEIGHT = re.compile(r"(?<=[^\W\d_]) ?::? ?-?\d+(?:\.\d+)?(?=[\s,]|$)")
 _LEFT_OVER_RATIO = re.compile(r"\s\d+:\d+\s*$")
-_PARAMETERS = re.compile(r"\s--[a-z].*$", re.DOTALL)
 _DANGLING = re.compile(r"(?:[\s,;]+(?:and|or|of|by|with|in|on|at|the|a|an|to|for|from|as|very|--?\w*))*[\s,;:.\-]*$")
 
 
@@ -34,7 +34,7 @@ def finish_prompt(request: GenerationRequest, continuation: str, *, is_ended: bo
 
 
 def _split_parameters(text: str) -> tuple[str, str]:
-    match = _PARAMETERS.search(text)
+    match = PARAMETER_TAIL.search(text)
     return (text[: match.start()], match.group().strip()) if match else (text, "")
 
 

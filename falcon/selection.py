@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_PARAMETERS = re.compile(r"\s--[a-z].*$", re.DOTALL)
+PARAMETER_TAIL = re.compile(r"\s--[a-z].*$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Hypothesis:
 
 def content_words(text: str) -> frozenset[str]:
     """Return the distinct lower-case words of a prompt without its parameters."""
-    return frozenset(_WORD.findall(_PARAMETERS.sub("", text).lower()))
+    return frozenset(_WORD.findall(PARAMETER_TAIL.sub("", text).lower()))
 
 
 def jaccard_distance(left: frozenset[str], right: frozenset[str]) -> float:
@@ -30,7 +30,7 @@ def jaccard_distance(left: frozenset[str], right: frozenset[str]) -> float:
 
 def has_repeated_ngram(text: str, size: int = 4) -> bool:
     """Say whether any run of `size` words occurs twice in the prompt's content."""
-    words = _WORD.findall(_PARAMETERS.sub("", text).lower())
+    words = _WORD.findall(PARAMETER_TAIL.sub("", text).lower())
     grams = [tuple(words[start : start + size]) for start in range(len(words) - size + 1)]
     return len(grams) != len(set(grams))
 
