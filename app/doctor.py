@@ -17,6 +17,7 @@ from pathlib import Path
 
 from app.storage_at_start import open_writable
 from core.errors import MjpromptError, ModelError
+from core.machine import num_usable_cores
 from core.settings import Settings
 from falcon.decode_config import read_decode_config
 from storage import migrations, workers
@@ -90,7 +91,7 @@ def _torch(_: Settings) -> Finding:
 def _threads(_: Settings) -> Finding:
     from worker import inspection
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = num_usable_cores()
     threads = inspection.num_threads()
     if threads > usable:
         return (

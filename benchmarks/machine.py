@@ -1,17 +1,18 @@
 """Name the machine and the library versions in every benchmark line."""
 
 import importlib.metadata
-import os
 import platform
 
 import psutil
+
+from core.machine import num_usable_cores
 
 
 def describe_machine() -> dict[str, object]:
     """Return processor, usable cores, memory, GPU and the versions of what was measured."""
     row: dict[str, object] = {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": num_usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "python": platform.python_version(),
         "torch": importlib.metadata.version("torch"),
@@ -32,6 +33,6 @@ def _cpu_name() -> str:
 
 
 def _gpu_name() -> str | None:
-    import torch  # noqa: PLC0415 - benchmarks of the chat side need no torch
+    import torch  # noqa: PLC0415 - slow, and wanted last
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

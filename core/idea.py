@@ -1,8 +1,7 @@
 """Read what a person typed after the slash command into an idea that is safe to queue, show and answer.
 
-Every refusal is one calm sentence that names the value and the cure. Ideas and answers are shown as plain
-text everywhere, so markdown stays as typed except for backticks; mentions, links within the text and
-permutations (several jobs in one) are refused.
+Every refusal is one calm sentence that names the value and the cure. Refused are Markdown that would format, hide or
+link something where the prompt is pasted, mentions, links within the text and permutations (several jobs in one).
 """
 
 import re
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 from core.characters import shown, unreadable_character
 from core.errors import InvalidIdea
-from core.markup import find_link, find_mention, without_code_marks
+from core.markup import find_formatting, find_link, find_mention
 from core.parameters import Prompt, has_permutations, parse, render_parameters, require_valid
 
 MAX_IDEA_CHARACTERS = 300
@@ -52,7 +51,7 @@ def read_idea(text: str, *, version: str) -> Idea:
 
 
 def _cleaned(text: str) -> str:
-    """Return the idea in NFC, with single spaces, without command and backticks."""
+    """Return the idea in NFC, with single spaces, without command."""
     trimmed = _COMMAND.sub("", text.strip(_WHITE), count=1).strip(_WHITE)
     # NFC shortens at most to a quarter here; longer text is not worth normalising to be counted.
     normal = trimmed if len(trimmed) > MAX_IDEA_CHARACTERS * 4 else unicodedata.normalize("NFC", trimmed)
@@ -63,7 +62,7 @@ def _cleaned(text: str) -> str:
     unreadable = unreadable_character(normal)
     if unreadable:
         raise InvalidIdea(f"The idea holds {unreadable}, which cannot be taken; type it again without that.")
-    cleaned = " ".join(without_code_marks(normal).split())
+    cleaned = " ".join(normal.split())
     if not cleaned:
         raise InvalidIdea(f"The idea is empty; type what the picture should show, {_EXAMPLE}.")
     return cleaned
@@ -73,6 +72,9 @@ def _require_harmless(cleaned: str) -> None:
     mention = find_mention(cleaned)
     if mention:
         raise InvalidIdea(f"The idea holds the mention {shown(mention)}, which cannot be taken; leave it out.")
+    formatting = find_formatting(cleaned)
+    if formatting:
+        raise InvalidIdea(f"The idea holds the formatting {shown(formatting)}, which cannot be taken; leave it out.")
     if has_permutations(cleaned):
         group = _PERMUTATION.search(cleaned)
         raise InvalidIdea(

@@ -1,8 +1,6 @@
 """A Midjourney prompt taken apart: image links, text, parameters. It knows no rules."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,3 @@ class Prompt:
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter with the full name `name`, or None if the prompt has none."""
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
-
-    def without(self, names: Collection[str]) -> Self:
-        """Return this prompt without the parameters of these full names."""
-        return replace(self, parameters=tuple(p for p in self.parameters if p.name not in names))

@@ -25,6 +25,7 @@ from transformers.utils import logging as transformers_logging
 
 from core.errors import ModelError, NotEnoughMemory
 from core.logs import get_logger
+from core.machine import num_usable_cores
 from core.records import ModelInfo
 from core.settings import Settings
 from falcon.memory import ModelSize, is_out_of_memory, plan_precision
@@ -76,11 +77,6 @@ def leave_a_core_free() -> None:
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, min(torch.get_num_threads(), num_usable_cores() - 1)))
-
-
-def num_usable_cores() -> int:
-    """Return the cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def measure(folder: Path) -> ModelSize:

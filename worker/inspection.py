@@ -13,7 +13,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from core.errors import ModelError
 from core.settings import Settings
-from falcon.loading import load_tokenizer, measure
+from falcon.loading import leave_a_core_free, load_tokenizer, measure
 from falcon.memory import GIB, free_bytes, plan_precision
 from falcon.source import choose_base, is_folder, locate
 
@@ -35,13 +35,9 @@ def describe_torch() -> str:
     return f"torch {torch.__version__}, on {torch.cuda.get_device_name(0)} with CUDA {torch.version.cuda}"
 
 
-def has_gpu() -> bool:
-    """Tell whether torch can use a GPU."""
-    return torch.cuda.is_available()
-
-
 def num_threads() -> int:
-    """Return how many threads torch computes with on the CPU."""
+    """Return how many threads torch will compute with on the CPU once a model is loaded."""
+    leave_a_core_free()
     return torch.get_num_threads()
 
 

@@ -28,7 +28,6 @@ def refusal(text: str) -> str:
         "/imagine prompt: a boy running in the snow",
         "/IMAGINE  prompt:a boy running in the snow",
         " \n a boy\trunning  in the\r\nsnow\u00a0",
-        "`a boy` running ```in the``` snow",
     ],
 )
 def test_the_same_idea_is_read_however_it_was_sent(text: str) -> None:
@@ -53,7 +52,7 @@ def test_an_idea_is_taken_apart() -> None:
         "میخواهم می‌خواهم",
         "क्‍ष",
         "東京の夜、雨",
-        "*bold* _thin_ ||spoiler|| # title > quote",
+        "*slanted* _thin_ text # title > quote",
         "café by @some_artist, 50 % <b>dark</b> & light",
         "/r/aww cat",
         "night—no moon, state--of--the--art",
@@ -76,7 +75,30 @@ def test_300_characters_are_taken_and_301_are_not() -> None:
     assert refusal("x" * 1_000_000) == "The idea has 1000000 characters, but at most 300 are taken; shorten it."
 
 
-@pytest.mark.parametrize("text", ["", "   \n", "/mjprompt", "/imagine prompt:", "``` ```"])
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("a ```boy``` in the snow", "'''boy'''"),
+        ("**bold** boy", "**bold**"),
+        ("a __boy__ running", "__boy__"),
+        ("~~a boy~~", "~~a boy~~"),
+        ("||a boy|| in the snow", "||a boy||"),
+        ("[a boy](evil.example) running", "[a boy](evil.example)"),
+        ("# a boy", "#"),
+        ("> a boy", ">"),
+        ("a boy <|endoftext|> running", "<|endoftext|>"),
+    ],
+)
+def test_formatting_is_refused_by_name(text: str, named: str) -> None:
+    assert refusal(text) == f"The idea holds the formatting {named}, which cannot be taken; leave it out."
+
+
+@pytest.mark.parametrize("text", ["a boy_with_a_hat", "5 * 3 boys", "a boy [sad] (tired)", "c# code on a screen"])
+def test_marks_that_format_nothing_are_taken(text: str) -> None:
+    assert read(text).subject == text
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "/mjprompt", "/imagine prompt:"])
 def test_an_empty_idea_is_refused(text: str) -> None:
     assert (
         refusal(text) == "The idea is empty; type what the picture should show, for example: a boy running in the snow."

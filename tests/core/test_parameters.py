@@ -93,7 +93,6 @@ def test_prompt_is_taken_apart_under_full_names() -> None:
     )
     assert render_parameters(prompt) == "--ar 16:9 --tile --no text, blur"
     assert prompt.parameter("seed") is None
-    assert prompt.without({"tile", "no"}).parameters == (Parameter("aspect", ("16:9",)),)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, FalconForCausalLM
 
+from core.errors import ConfigError
+from core.settings import PROJECT_ROOT
 from falcon.template import render_question
 from tests.trainer.invented_data import VERSION
 from trainer.corpus import PAD_ID, EncodedPairs, encode, render, train_tokenizer
@@ -25,7 +27,7 @@ from trainer.pretrain import (
     pretrain,
 )
 from trainer.pretrain_command import load_prepared, prepare, write_model
-from trainer.pretrain_config import PretrainConfig
+from trainer.pretrain_config import PretrainConfig, read_pretrain_config
 
 CPU = torch.device("cpu")
 TIMES = {"seconds"}
@@ -235,3 +237,21 @@ def ending() -> Callable[[Path, str], tuple[str, bool]]:
         return tokenizer.decode(written, skip_special_tokens=True), written[-1] == tokenizer.eos_token_id
 
     return write
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "named"),
+    [
+        ("model", {"vocab_size": 50_000}, "vocab_size = 50000"),
+        ("model", {"num_attention_heads": 7}, "num_attention_heads = 7"),
+        ("train", {"max_document_tokens": 400}, "max_document_tokens = 400"),
+        ("train", {"tokens_per_step": -1}, "tokens_per_step = -1"),
+        ("train", {"lr": float("nan")}, "lr = nan"),
+    ],
+)
+def test_impossible_hyper_parameters_are_refused_before_anything_runs(
+    section: str, changes: dict[str, object], named: str
+) -> None:
+    config = read_pretrain_config(PROJECT_ROOT / "configs" / "pretrain.toml")
+    with pytest.raises(ConfigError, match=named):
+        replace(getattr(config, section), **changes)
