@@ -6,17 +6,20 @@
     │   ├── InvalidParameter     a Midjourney parameter: unknown, out of range, in conflict
     │   ├── InvalidBody          a web body: not JSON, a missing or ill-typed field, too large
     │   ├── NotFound             no such request or candidate, or not this person's
+    │   │   └── ForeignId        it is there, but not for this person; says the same as NotFound
     │   ├── NotAllowed           the person may not do this
     │   └── TooManyRequests      a quota or the queue's limit is reached
     ├── TransientError           the same call may succeed later
     │   ├── StorageBusy          the database is locked by somebody else
     │   ├── HubUnreachable       the model hub cannot be reached
     │   ├── OutOfMemory          the device's memory ran out during decoding
+    │   ├── PlatformBusy         a chat platform asks to wait, or cannot be reached
     │   └── ModelCrashed         the model fails again and again in this process; a fresh one may not
     └── PermanentError           somebody has to change something first
         ├── StorageError         read-only or full disk, damaged file, wrong revision
         ├── ModelError           model folder missing, unknown or gated id, not really 4-bit, unsafe adapter
         ├── NotEnoughMemory      the model cannot fit; says how much it needs and what to set instead
+        ├── AddressGone          a chat message cannot be reached there (any more); another address may do
         ├── ConfigError          an unknown key or an impossible value in settings or a TOML file
         └── AddressInUse         the web chat's port is taken
 
@@ -49,6 +52,10 @@ class NotFound(UserError):
     """There is no such thing, or it belongs to somebody else."""
 
 
+class ForeignId(NotFound):
+    """The thing is there, but not for this person; they are told no more than of one that is not there."""
+
+
 class NotAllowed(UserError):
     """The person may not do this."""
 
@@ -73,6 +80,14 @@ class OutOfMemory(TransientError):
     """The device's memory ran out; a smaller batch may fit."""
 
 
+class PlatformBusy(TransientError):
+    """A chat platform asks to wait `retry_after_seconds`, or cannot be reached."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ModelCrashed(TransientError):
     """The model failed several times in a row; a fresh process may do better."""
 
@@ -91,6 +106,10 @@ class ModelError(PermanentError):
 
 class NotEnoughMemory(PermanentError):
     """The model cannot fit into the memory that is free."""
+
+
+class AddressGone(PermanentError):
+    """A chat message's address is expired, deleted or out of reach."""
 
 
 class ConfigError(PermanentError):

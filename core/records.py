@@ -4,6 +4,7 @@ Rows, tensors and SDK objects never do. Identifiers made here are ULIDs (26 char
 from outside are kept together with their platform. Times are aware UTC.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -40,6 +41,45 @@ class Thumb(StrEnum):
     DOWN = "down"
 
 
+class RequestKind(StrEnum):
+    """How a request came about."""
+
+    ASK = "ask"  # typed as `/mjprompt`
+    VARY = "vary"  # more like one candidate
+    REMIX = "remix"  # an earlier idea, edited
+    REROLL = "reroll"  # the same idea again, to get other prompts
+
+
+class FeedbackReason(StrEnum):
+    """Why somebody does not like a candidate."""
+
+    OFF_TOPIC = "off_topic"  # not what was asked for
+    UNGRAMMATICAL = "ungrammatical"  # it does not read as a prompt
+    WRONG_STYLE = "wrong_style"  # the look does not fit
+    UNSAFE = "unsafe"  # it should not be shown to anybody
+    DUPLICATE = "duplicate"  # it says the same as another one
+
+
+class OutboxKind(StrEnum):
+    """What a chat message on its way out shows."""
+
+    ANSWER = "answer"  # a request: its place in the line, then its candidates
+    SHARE = "share"  # one candidate, shown to everybody in the conversation
+
+
+class AuditAction(StrEnum):
+    """What was tried that touches more than the person's own rows."""
+
+    RETRAIN = "retrain"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    CHANGE_SETTINGS = "change_settings"
+    FORGET = "forget"
+    EXPORT = "export"
+    FOREIGN_ID = "foreign_id"  # pressed on something of another workspace
+    UNINSTALL = "uninstall"
+
+
 class WorkerState(StrEnum):
     """What a worker process says of itself."""
 
@@ -50,12 +90,18 @@ class WorkerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A person as a platform names them."""
+    """A person as a platform names them, and where they are writing from.
+
+    `workspace_external_id` is the Discord server or Slack workspace, None in a direct message and on the web;
+    `conversation_external_id` is the channel. `locale` is a language tag such as `de` or `en-US`.
+    """
 
     platform: Platform
     external_id: str
     display_name: str | None = None
     workspace_external_id: str | None = None
+    conversation_external_id: str | None = None
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +110,7 @@ class NewRequest:
 
     `idea` is what the person typed after cleaning; `subject` is its text without parameters and image links;
     `parameters` is the canonical rendering of the person's own parameters (may be empty), `images` their leading links.
+    `avoid` holds earlier texts that the answer has to differ from, `parent_id` the request that this one goes on from.
     """
 
     idea: str
@@ -73,6 +120,10 @@ class NewRequest:
     midjourney_version: str = "8.2"
     num_candidates: int = 4
     timeout_seconds: float = 120.0
+    kind: RequestKind = RequestKind.ASK
+    parent_id: str | None = None
+    avoid: tuple[str, ...] = ()
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +149,7 @@ class ClaimedRequest:
     attempt: int
     lease_token: str
     deadline: datetime
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +168,10 @@ class CandidateDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateView:
-    """One prompt as a person sees it: `votes_up` and `votes_down` count everybody, `my_vote` is the viewer's own."""
+    """One prompt as a person sees it.
+
+    `votes_up` and `votes_down` count everybody; `my_vote` and `is_saved` (among the favourites) are the viewer's own.
+    """
 
     id: str
     rank: int
@@ -125,6 +180,7 @@ class CandidateView:
     votes_up: int = 0
     votes_down: int = 0
     my_vote: Thumb | None = None
+    is_saved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +189,7 @@ class RequestView:
 
     `position` counts from 1 among the queued (None once it is not queued); `eta_seconds` is None when nothing is known.
     `error` is one sentence that is safe to show, present for failed and expired requests. `decoding_seconds` is how
-    long the model wrote, as its worker measured it, None until it is done.
+    long the model wrote, as its worker measured it, None until it is done. `is_own` says whether the viewer asked.
     """
 
     id: str
@@ -149,6 +205,10 @@ class RequestView:
     error: str | None
     model: ModelInfo | None
     candidates: tuple[CandidateView, ...]
+    kind: RequestKind = RequestKind.ASK
+    is_private: bool = False
+    is_own: bool = True
+    asker_external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +220,85 @@ class WorkerStatus:
     model: ModelInfo | None
     started_at: datetime
     heartbeat_at: datetime
+
+
+Destination = Mapping[str, object]  # what one gateway needs to address a message, as plain JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxMessage:
+    """One chat message that has to show something; `shown` is the progress mark that it shows now, None for none."""
+
+    id: str
+    request_id: str
+    platform: Platform
+    kind: OutboxKind
+    candidate_id: str | None
+    destination: Destination
+    shown: str | None
+    attempts: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceSettings:
+    """What a workspace's admins decided; None leaves it to the product's own settings.
+
+    `max_requests_per_day` is one person's quota within any 24 hours.
+    """
+
+    midjourney_version: str | None = None
+    aspect_ratio: str | None = None
+    is_private: bool = False
+    max_requests_per_day: int | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What somebody said of a candidate after a 👎: a reason, a better prompt, or both."""
+
+    reason: FeedbackReason | None = None
+    correction: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Favorite:
+    """A candidate that a person saved."""
+
+    candidate: CandidateView
+    request_id: str
+    idea: str
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """What serves now.
+
+    `since` is when its worker came up, or when its adapter became active; `num_votes` is what the active adapter
+    learned from and `num_own_votes` the viewer's part of it, both 0 for a base model alone.
+    """
+
+    model: ModelInfo | None
+    is_ready: bool
+    since: datetime | None
+    adapter_id: str | None
+    num_votes: int
+    num_own_votes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyOverview:
+    """What is kept about a person, counted by the same conditions that export and delete use.
+
+    `adapters` had learned from it.
+    """
+
+    num_requests: int
+    num_candidates: int
+    num_votes: int
+    num_feedback: int
+    num_favorites: int
+    has_consented: bool
+    adapters: tuple[str, ...]

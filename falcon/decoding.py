@@ -23,7 +23,7 @@ from falcon.finishing import finish_prompt
 from falcon.generator import Generated, GenerationRequest
 from falcon.loading import LoadedModel, load_model
 from falcon.memory import is_out_of_memory
-from falcon.selection import Hypothesis, choose
+from falcon.selection import Hypothesis, avoidable_text, choose
 from falcon.template import render_opening, render_question
 
 MAX_SUBJECT_TOKENS = 96  # a script that the tokenizer does not know costs three tokens a letter
@@ -43,11 +43,12 @@ class StopCancelled(StoppingCriteria):
 
 @dataclass(frozen=True, slots=True)
 class _Prompts:
-    """One batch: `input_ids` and `attention_mask` (Q·G, T), padded on the left; `subjects` are token lists per row."""
+    """One batch: `input_ids` and `attention_mask` (Q·G, T), padded on the left; the lists are tokens per row."""
 
     input_ids: Tensor
     attention_mask: Tensor
     subjects: list[list[int]]
+    avoided: list[list[int]]
 
 
 class TransformersGenerator:
@@ -127,11 +128,13 @@ class TransformersGenerator:
         read = [self._readable(request.subject) for request in requests]
         texts = [render_question(subject) + render_opening(subject) for subject in read]
         subjects = [self._tokenizer(render_opening(subject))["input_ids"] for subject in read]
+        avoided = [self._tokenizer(avoidable_text(request.avoid))["input_ids"] for request in requests]
         batch = self._tokenizer(texts, return_tensors="pt", padding=True)
         return _Prompts(
             batch["input_ids"].repeat_interleave(groups, dim=0).to(self._device),
             batch["attention_mask"].repeat_interleave(groups, dim=0).to(self._device),
             [tokens for tokens in subjects for _ in range(groups)],
+            [tokens for tokens in avoided for _ in range(groups)],
         )
 
     def _readable(self, subject: str) -> str:
@@ -168,6 +171,7 @@ class TransformersGenerator:
                     prompt_length=prompt_length,
                     words=self._words,
                     subject_tokens=prompts.subjects,
+                    avoided_tokens=prompts.avoided,
                     diversity_penalty=search.diversity_penalty,
                     word_repetition_penalty=search.word_repetition_penalty,
                 ),
@@ -219,6 +223,7 @@ class TransformersGenerator:
             request.num_candidates,
             min_distance=selection.min_distance,
             distance_weight=selection.distance_weight,
+            avoid=request.avoid,
         )
         return tuple(
             CandidateDraft(rank=rank, text=item.text, score=round(item.score, 4), is_ended=item.is_ended)

@@ -72,7 +72,8 @@ class GroupDiversity(LogitsProcessor):
     """Take `diversity_penalty` nats from words that other groups of the same request have used, or are using now.
 
     `word_repetition_penalty` is taken from words that the row itself has used since `prompt_length`, or that stand in
-    its subject (`subject_tokens`, one list for each group's row).
+    its subject (`subject_tokens`, one list for each group's row). Words of prompts that the request has to differ from
+    (`avoided_tokens`, likewise) cost the same as words of another group.
     """
 
     def __init__(
@@ -83,15 +84,15 @@ class GroupDiversity(LogitsProcessor):
         prompt_length: int,
         words: Tensor,
         subject_tokens: list[list[int]],
+        avoided_tokens: list[list[int]],
         diversity_penalty: float,
         word_repetition_penalty: float,
     ) -> None:
         self._groups, self._beams, self._prompt_length = num_groups, num_beams, prompt_length
         self._words = words
         self._diversity, self._repetition = diversity_penalty, word_repetition_penalty
-        self._subjects = torch.zeros(len(subject_tokens), words.shape[0], dtype=torch.bool, device=words.device)
-        for row, tokens in enumerate(subject_tokens):
-            self._subjects[row, tokens] = True
+        self._subjects = _marks(subject_tokens, words)
+        self._avoided = _marks(avoided_tokens, words)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return the log-probabilities `scores` (R, V) with penalties taken; `input_ids` is (R, T)."""
@@ -100,9 +101,10 @@ class GroupDiversity(LogitsProcessor):
         subjects = self._subjects.view(-1, groups, 1, vocab)
         by_group = used[:, :, 0]  # the best beam speaks for its group: (Q, G, V)
         by_others = (by_group.sum(1, keepdim=True) - by_group.int()) > 0
+        taken = by_others | self._avoided.view(-1, groups, vocab)
         repeated = (used | subjects) & self._words
         result = scores.view(-1, groups, beams, vocab) - self._repetition * repeated
-        result = result - self._diversity * (by_others & self._words).unsqueeze(2)
+        result = result - self._diversity * (taken & self._words).unsqueeze(2)
         self._separate_this_step(result)
         return result.view_as(scores)
 
@@ -117,6 +119,14 @@ class GroupDiversity(LogitsProcessor):
             scores[:, group] -= self._diversity * (chosen & self._words).unsqueeze(1)
             best = scores[:, group].argmax(-1)  # (Q, K)
             chosen.scatter_(1, best, True)
+
+
+def _marks(tokens_of_rows: list[list[int]], words: Tensor) -> Tensor:
+    """Return (Q·G, V) bool on the device of `words` (V,), True where a row's list names the token."""
+    marks = torch.zeros(len(tokens_of_rows), words.shape[0], dtype=torch.bool, device=words.device)
+    for row, tokens in enumerate(tokens_of_rows):
+        marks[row, tokens] = True
+    return marks
 
 
 class WordBoundary(LogitsProcessor):

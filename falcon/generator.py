@@ -15,7 +15,8 @@ class GenerationRequest:
     """What to write a set of prompts for.
 
     `subject` must survive in every candidate; `parameters` are the person's own (canonical text) and win over the
-    model's; `images` are put in front. `is_cancelled` is polled between decoding steps from the model's thread.
+    model's; `images` are put in front. `avoid` holds earlier prompts that the new ones have to differ from.
+    `is_cancelled` is polled between decoding steps from the model's thread.
     """
 
     id: str
@@ -25,6 +26,7 @@ class GenerationRequest:
     midjourney_version: str
     num_candidates: int
     is_cancelled: Callable[[], bool]
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,15 +35,28 @@ def has_repeated_ngram(text: str, size: int = 4) -> bool:
     return len(grams) != len(set(grams))
 
 
+def avoidable_text(prompts: Sequence[str]) -> str:
+    """Return the words of earlier prompts without their parameters, as the model would write them."""
+    return "".join(f" {PARAMETER_TAIL.sub('', prompt)}" for prompt in prompts)
+
+
 def choose(
-    hypotheses: Sequence[Hypothesis], count: int, *, min_distance: float, distance_weight: float
+    hypotheses: Sequence[Hypothesis],
+    count: int,
+    *,
+    min_distance: float,
+    distance_weight: float,
+    avoid: Sequence[str] = (),
 ) -> list[Hypothesis]:
     """Return up to `count` hypotheses: the best first, then greedily the best sum of score and distance to the chosen.
 
     Ended texts without repeated phrases come before all others, and pairs nearer than `min_distance` are taken only
-    when nothing else is left. Texts that have equal content are offered once.
+    when nothing else is left. Texts that have equal content are offered once, and those with the content of a prompt
+    in `avoid` only when there is nothing else at all.
     """
     pool = _distinct(hypotheses)
+    known = {content_words(text) for text in avoid}
+    pool = [item for item in pool if content_words(item.text) not in known] or pool
     words = {item.text: content_words(item.text) for item in pool}
     chosen: list[Hypothesis] = []
     while pool and len(chosen) < count:

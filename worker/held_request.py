@@ -35,4 +35,5 @@ class HeldRequest:
             midjourney_version=self.claim.midjourney_version,
             num_candidates=self.claim.num_candidates,
             is_cancelled=self.is_cancelled,
+            avoid=self.claim.avoid,
         )

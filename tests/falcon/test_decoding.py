@@ -66,6 +66,18 @@ def test_four_candidates_are_offered_in_order(offered: tuple[CandidateDraft, ...
     assert all(-10 < candidate.score < 0 for candidate in offered)
 
 
+def test_reroll_offers_other_words_than_the_prompts_it_has_to_avoid(
+    shipped_generator: TransformersGenerator, offered: tuple[CandidateDraft, ...]
+) -> None:
+    """Decoding is deterministic: asking again in the same way gave the same four prompts again."""
+    before = tuple(candidate.text for candidate in offered)
+    again = shipped_generator.generate([request(avoid=before)])[0].candidates
+    assert len(again) == 4
+    for new in again:
+        assert new.text.startswith(IDEA)
+        assert min(jaccard_distance(content_words(new.text), content_words(old)) for old in before) >= 0.4
+
+
 def test_subject_survives_in_every_candidate(offered: tuple[CandidateDraft, ...]) -> None:
     for candidate in offered:
         assert candidate.text.startswith(IDEA)

@@ -95,6 +95,8 @@ class Case:
         self.words = torch.rand(VOCABULARY, generator=random) < 0.7
         subjects = torch.randint(VOCABULARY, (requests, 2), generator=random).tolist()
         self.subjects = [subject for subject in subjects for _ in range(groups)]
+        avoided = torch.randint(VOCABULARY, (requests, 3), generator=random).tolist()
+        self.avoided = [tokens for tokens in avoided for _ in range(groups)]
 
     def processed(self, diversity: float, repetition: float) -> Tensor:
         processor = GroupDiversity(
@@ -103,6 +105,7 @@ class Case:
             prompt_length=self.prompt_length,
             words=self.words,
             subject_tokens=self.subjects,
+            avoided_tokens=self.avoided,
             diversity_penalty=diversity,
             word_repetition_penalty=repetition,
         )
@@ -122,7 +125,8 @@ def reference(case: Case, diversity: float, repetition: float) -> list[list[floa
         about_to_be_chosen: set[int] = set()
         for group in range(case.groups):
             others = [case.row(request, other, 0) for other in range(case.groups) if other != group]
-            used_by_others = set().union(*map(case.written, others))
+            avoided = set(case.avoided[request * case.groups + group])
+            taken = avoided.union(*map(case.written, others))
             choices = set()
             for beam in range(case.beams):
                 row = case.row(request, group, beam)
@@ -130,7 +134,7 @@ def reference(case: Case, diversity: float, repetition: float) -> list[list[floa
                 for word in range(VOCABULARY):
                     if case.words[word]:
                         scores[row][word] -= repetition * (word in own)
-                        scores[row][word] -= diversity * (word in used_by_others)
+                        scores[row][word] -= diversity * (word in taken)
                         scores[row][word] -= diversity * (word in about_to_be_chosen)
                 choices.add(max(range(VOCABULARY), key=scores[row].__getitem__))
             about_to_be_chosen |= choices
@@ -162,17 +166,19 @@ def test_requests_of_one_batch_do_not_touch_each_other(seed: int, groups: int, b
         alone = Case(seed, 1, groups, beams, 3)
         alone.input_ids = both.input_ids[number * half : (number + 1) * half]
         alone.scores = both.scores[number * half : (number + 1) * half]
-        alone.words, alone.subjects = both.words, both.subjects[number * groups : (number + 1) * groups]
+        mine = slice(number * groups, (number + 1) * groups)
+        alone.words, alone.subjects, alone.avoided = both.words, both.subjects[mine], both.avoided[mine]
         assert torch.equal(together[number * half : (number + 1) * half], alone.processed(3.0, 4.0))
 
 
 def test_groups_that_would_all_begin_alike_begin_differently() -> None:
     case = Case(seed=0, requests=1, groups=3, beams=1, written=0)
     case.scores = torch.log_softmax(torch.arange(VOCABULARY, dtype=torch.float64).repeat(3, 1), -1)
-    case.words, case.subjects = torch.ones(VOCABULARY, dtype=torch.bool), [[], [], []]
+    case.words, case.subjects, case.avoided = torch.ones(VOCABULARY, dtype=torch.bool), [[], [], []], [[], [], []]
     assert case.processed(20.0, 0.0).argmax(-1).tolist() == [VOCABULARY - 1, VOCABULARY - 2, VOCABULARY - 3]
 
 
 def test_one_group_alone_pays_for_repetition_only() -> None:
     case = Case(seed=1, requests=2, groups=1, beams=2, written=3)
+    case.avoided = [[], []]
     assert torch.equal(case.processed(9.0, 0.0), case.scores)

@@ -29,6 +29,13 @@ def is_sound(item: Hypothesis) -> bool:
     return item.is_ended and not has_repeated_ngram(item.text)
 
 
+def test_prompt_to_avoid_is_offered_only_when_there_is_nothing_else() -> None:
+    known, other = Hypothesis("a fox, oil painting --ar 2:3", -0.1, True), Hypothesis("a fox, pencil", -2.0, True)
+    options = {"min_distance": 0.0, "distance_weight": 1.0, "avoid": ["A fox, oil painting --ar 16:9"]}
+    assert choose([known, other], 2, **options) == [other]
+    assert choose([known], 2, **options) == [known]
+
+
 @pytest.mark.parametrize(
     ("left", "right", "expected"),
     [
