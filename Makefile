@@ -16,13 +16,16 @@ IS_DEBIANS_ROOT := [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
 APT_INSTALL := apt-get install --quiet=2 --yes --no-install-recommends
 
 .NOTPARALLEL: # `test` checks in the environment that it has made before
-.PHONY: help run test check venv system pocket bench clean
+.PHONY: help run demo test check venv system pocket bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
 
 run: $(STAMP) ## Start the web chat and a worker
 	@exec $(BIN)/mjprompt run
+
+demo: $(STAMP) system ## Show Discord and Slack against fakes here, and draw their pictures
+	@$(BIN)/python -m tests.demo
 
 test: $(STAMP) system check ## Set everything up and run every check
 
@@ -65,12 +68,12 @@ system:
 	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null || command -v chromium-browser >/dev/null; then \
 		exit 0; \
 	elif $(IS_DEBIANS_ROOT); then \
-		echo "Installing Chromium and fonts for the tests of the web chat"; \
+		echo "Installing Chromium and fonts for the tests and the demo"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		apt-get update --quiet=2; \
-		$(APT_INSTALL) chromium fonts-dejavu fonts-noto-color-emoji >/dev/null; \
+		$(APT_INSTALL) chromium fonts-dejavu fonts-inter fonts-lato fonts-noto-color-emoji >/dev/null; \
 	else \
-		echo "The tests of the web chat need Chromium; install it (on Debian: apt-get install chromium fonts-noto-color-emoji)" >&2; \
+		echo "The tests and the demo need Chromium; install it (on Debian: apt-get install chromium fonts-noto-color-emoji)" >&2; \
 		exit 1; \
 	fi
 

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from app.storage_at_start import open_writable
+from bot.slack.mode import SlackMode, slack_mode
 from core.errors import MjpromptError, ModelError
 from core.machine import num_usable_cores
 from core.settings import Settings
@@ -26,7 +29,6 @@ from storage.urls import file_of, place_of, read_url
 
 MIN_PYTHON = (3, 11)
 MIN_FREE_DISK_BYTES = 500_000_000
-SECRETS = ("web_password", "discord_token", "slack_bot_token", "slack_app_token", "slack_signing_secret")
 
 
 class Level(StrEnum):
@@ -63,6 +65,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         "database": _database,
         "disk": _disk,
         "web port": _port,
+        "chats": _chats,
         "secrets": _secrets,
     }
     for name, check in checks.items():
@@ -218,6 +221,18 @@ async def _has_worker(settings: Settings) -> bool:
         await database.close()
 
 
+def _chats(settings: Settings) -> Finding:
+    discord = "not set up" if settings.discord_token is None else "set up"
+    slack = {
+        SlackMode.OFF: "not set up",
+        SlackMode.SOCKET: "set up for one workspace over Socket Mode",
+        SlackMode.HTTP: "set up for one workspace over HTTP",
+        SlackMode.OAUTH: "set up for many workspaces over HTTP",
+    }
+    return Level.OK, f"Discord {discord}; Slack {slack[slack_mode(settings)]}"
+
+
 def _secrets(settings: Settings) -> Finding:
-    states = [f"{name.upper()} {'set' if getattr(settings, name) else 'not set'}" for name in SECRETS]
+    names = [name for name, field in Settings.model_fields.items() if field.annotation == SecretStr | None]
+    states = [f"{name.upper()} {'set' if getattr(settings, name) else 'not set'}" for name in names]
     return Level.OK, ", ".join(states)

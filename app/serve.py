@@ -1,24 +1,27 @@
-"""`mjprompt run` and `bot`: the web chat in this process, and for `run` a supervised worker beside it.
+"""`mjprompt run` and `bot`: the chats in this process, and for `run` a supervised worker beside it.
 
 It never imports torch: the model lives and dies in the worker process.
 """
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from rich.console import Console
 from rich.text import Text
 
 from app.answer_view import Answer, print_answer
+from app.chats import running_chats
 from app.storage_at_start import make_database_current, open_writable
 from app.supervisor import WorkerSupervisor
 from app.waiting import answered, ready_worker
-from bot.service import ChatService
+from bot.services import Services, open_services
 from bot.watcher import RequestWatcher
 from bot.web.application import create_app, start_site
 from core.errors import MjpromptError
@@ -26,12 +29,14 @@ from core.logs import get_logger
 from core.records import Identity, Platform
 from core.settings import Settings
 from storage import clock
+from storage.database import Database
 from storage.queue import SqlQueue
 from worker.side_tasks import SideTask, side_tasks
 
 WARM_UP_IDEA = "a boy running in the snow"
 WARM_UP = Identity(platform=Platform.TERMINAL, external_id="warm-up")
 TIDY_SECONDS = 2.0
+LABEL_WIDTH = 10
 log = get_logger(__name__)
 
 
@@ -39,7 +44,8 @@ log = get_logger(__name__)
 class Chat:
     """The chat side of this process; `address` is where a browser finds it."""
 
-    service: ChatService
+    services: Services
+    database: Database
     watcher: RequestWatcher
     queue: SqlQueue
     address: str
@@ -53,6 +59,7 @@ def serve(settings: Settings, console: Console, *, worker_command: Sequence[str]
         StorageBusy: another program holds the database.
     """
     make_database_current(settings)
+    gc.freeze()  # what is imported stays: looking it all through again and again would hold everybody up
     asyncio.run(_serve(settings, console, worker_command))
 
 
@@ -61,8 +68,12 @@ async def _serve(settings: Settings, console: Console, worker_command: Sequence[
     supervisor = WorkerSupervisor(worker_command) if worker_command is not None else None
     stopping = asyncio.Event()
     _obey_signals(stopping, supervisor)
-    async with _open_chat(settings) as chat, side_tasks(*_tidying(chat.queue)):
-        _say(console, "Web chat  ", chat.address)
+    async with (
+        _open_chat(settings) as chat,
+        side_tasks(*_tidying(chat.queue)),
+        running_chats(chat.services, chat.database, partial(_say, console)),
+    ):
+        _say(console, "Web chat", chat.address)
         stopped = asyncio.create_task(stopping.wait(), name="await stop")
         supervising = asyncio.create_task(_supervise(supervisor, stopping), name="supervise worker")
         worker_since = None if supervisor is None else started_at
@@ -70,7 +81,7 @@ async def _serve(settings: Settings, console: Console, worker_command: Sequence[
         try:
             await asyncio.wait({stopped, supervising}, return_when=asyncio.FIRST_COMPLETED)
             if stopping.is_set():
-                _say(console, "Stopping  ", "finishing what is being written; Ctrl-C again gives it back")
+                _say(console, "Stopping", "finishing what is being written; Ctrl-C again gives it back")
         finally:
             stopped.cancel()
             greeting.cancel()
@@ -90,10 +101,11 @@ async def _supervise(supervisor: WorkerSupervisor | None, stopping: asyncio.Even
 async def _open_chat(settings: Settings) -> AsyncIterator[Chat]:
     database, queue = await open_writable(settings)
     try:
-        service, watcher = ChatService(database, queue, settings), RequestWatcher(database)
-        runner, port = await start_site(create_app(service, watcher, settings), settings)
+        services, watcher = open_services(database, queue, settings), RequestWatcher(database)
+        runner, port = await start_site(create_app(services, watcher), settings)
         try:
-            yield Chat(service=service, watcher=watcher, queue=queue, address=_address(settings, port))
+            address = _address(settings, port)
+            yield Chat(services=services, database=database, watcher=watcher, queue=queue, address=address)
         finally:
             await runner.cleanup()
     finally:
@@ -114,30 +126,31 @@ async def greet(settings: Settings, console: Console, chat: Chat, worker_since: 
     `worker_since` is when this run's worker was started at the earliest, None when it starts none.
     """
     if worker_since is not None:
-        _say(console, "Model     ", "loading …")
+        _say(console, "Model", "loading …")
         try:
             print_answer(console, await _warm_up(settings, chat, worker_since))
         except Exception as error:
             _say_not_ready(console, error)
             return
-    _say(console, "Ready     ", f"open {chat.address} and type /mjprompt {WARM_UP_IDEA}; Ctrl-C stops")
+    _say(console, "Ready", f"open {chat.address} and type /mjprompt {WARM_UP_IDEA}; Ctrl-C stops")
 
 
 def _say_not_ready(console: Console, error: Exception) -> None:
     if isinstance(error, MjpromptError):
         log.warning("warm_up.failed", error=str(error))
-        _say(console, "Not ready ", str(error))
+        _say(console, "Not ready", str(error))
     else:
         log.error("warm_up.crashed", exc_info=error)
-        _say(console, "Not ready ", "the first answer failed; the log has the details")
+        _say(console, "Not ready", "the first answer failed; the log has the details")
 
 
 async def _warm_up(settings: Settings, chat: Chat, worker_since: datetime) -> Answer:
     started = time.perf_counter()
-    await ready_worker(chat.service, expected_since=worker_since)
+    service = chat.services.chat
+    await ready_worker(service, expected_since=worker_since)
     load_seconds = time.perf_counter() - started
-    asked = await chat.service.ask(WARM_UP, WARM_UP_IDEA)
-    view = await answered(chat.service, chat.watcher, chat.queue, settings, identity=WARM_UP, request_id=asked.id)
+    asked = await service.ask(WARM_UP, WARM_UP_IDEA)
+    view = await answered(service, chat.watcher, chat.queue, settings, identity=WARM_UP, request_id=asked.id)
     return Answer(view=view, load_seconds=load_seconds, total_seconds=time.perf_counter() - started)
 
 
@@ -159,4 +172,4 @@ def _address(settings: Settings, port: int) -> str:
 
 
 def _say(console: Console, label: str, text: str) -> None:
-    console.print(Text.assemble((label, "bold green"), text), soft_wrap=True)
+    console.print(Text.assemble((label.ljust(LABEL_WIDTH), "bold green"), text), soft_wrap=True)

@@ -14,13 +14,16 @@
     │   ├── HubUnreachable       the model hub cannot be reached
     │   ├── OutOfMemory          the device's memory ran out during decoding
     │   ├── PlatformBusy         a chat platform asks to wait, or cannot be reached
+    │   ├── TrainingBusy         another training run is going on
     │   └── ModelCrashed         the model fails again and again in this process; a fresh one may not
     └── PermanentError           somebody has to change something first
         ├── StorageError         read-only or full disk, damaged file, wrong revision
         ├── ModelError           model folder missing, unknown or gated id, not really 4-bit, unsafe adapter
         ├── NotEnoughMemory      the model cannot fit; says how much it needs and what to set instead
         ├── AddressGone          a chat message cannot be reached there (any more); another address may do
+        ├── TrainingFailed       a training run cannot go on: diverged, no GPU, full disk, nothing to resume
         ├── ConfigError          an unknown key or an impossible value in settings or a TOML file
+        ├── InvalidData          training data that cannot be learned from: empty, unreadable, without the columns
         └── AddressInUse         the web chat's port is taken
 
 A message is one sentence that says what was wrong, the value, and the cure. It does not know who reads it: each
@@ -92,6 +95,10 @@ class ModelCrashed(TransientError):
     """The model failed several times in a row; a fresh process may do better."""
 
 
+class TrainingBusy(TransientError):
+    """Another training run is going on; one may at a time."""
+
+
 class PermanentError(MjpromptError):
     """Trying again changes nothing until somebody acts."""
 
@@ -112,8 +119,16 @@ class AddressGone(PermanentError):
     """A chat message's address is expired, deleted or out of reach."""
 
 
+class TrainingFailed(PermanentError):
+    """A training run cannot start or go on; what it had saved last is kept."""
+
+
 class ConfigError(PermanentError):
     """A setting or a configuration file holds something impossible."""
+
+
+class InvalidData(PermanentError):
+    """Training data cannot be learned from: empty, unreadable, damaged, or without the columns that were named."""
 
 
 class AddressInUse(PermanentError):

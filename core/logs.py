@@ -18,9 +18,9 @@ def configure_logs(*, level: str, form: Literal["auto", "console", "json"]) -> N
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer()
-    )
+    # Plain tracebacks: structlog's own choice shows every frame's variables, tokens and prompts among them.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer() if is_json else console
     tail: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, renderer] if is_json else [renderer]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

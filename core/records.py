@@ -88,6 +88,16 @@ class WorkerState(StrEnum):
     DRAINING = "draining"  # finishing what it holds, claiming nothing more
 
 
+class RunState(StrEnum):
+    """One meaning a state of one training run."""
+
+    QUEUED = "queued"  # waiting for a trainer
+    RUNNING = "running"  # training now
+    STOPPED = "stopped"  # saved and ended by whoever ran it; it can be resumed
+    DONE = "done"  # its adapter is there
+    FAILED = "failed"  # ended without an adapter; `error` says why
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """A person as a platform names them, and where they are writing from.
@@ -189,7 +199,8 @@ class RequestView:
 
     `position` counts from 1 among the queued (None once it is not queued); `eta_seconds` is None when nothing is known.
     `error` is one sentence that is safe to show, present for failed and expired requests. `decoding_seconds` is how
-    long the model wrote, as its worker measured it, None until it is done. `is_own` says whether the viewer asked.
+    long the model wrote, as its worker measured it, None until it is done. `is_own` says whether the viewer asked,
+    `asker_name` what the platform calls the person who did, where it says.
     """
 
     id: str
@@ -208,7 +219,7 @@ class RequestView:
     kind: RequestKind = RequestKind.ASK
     is_private: bool = False
     is_own: bool = True
-    asker_external_id: str | None = None
+    asker_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,3 +313,38 @@ class PrivacyOverview:
     num_favorites: int
     has_consented: bool
     adapters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingProgress:
+    """How far a training run is: `step` of `num_steps`; `loss` in nats per token, smoothed over the last steps."""
+
+    step: int
+    num_steps: int
+    loss: float
+    tokens_per_second: float
+    eta_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRunView:
+    """One training run as people see it.
+
+    `progress` is None until its first step, `folder` (of its checkpoints) until somebody trains it. `metrics` holds
+    what was measured at the end, `error` one sentence, present for failed runs.
+    """
+
+    id: str
+    state: RunState
+    base_model: str
+    base_revision: str | None
+    config: Mapping[str, object]
+    dataset_hash: str | None
+    folder: str | None
+    progress: TrainingProgress | None
+    metrics: Mapping[str, object]
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    finished_at: datetime | None

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigError
 from core.midjourney_versions import canonical_version
+from core.operators import read_operators
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 POCKET_FOLDER = PROJECT_ROOT / "models" / "pocket"
@@ -51,11 +52,23 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=2, ge=1)
     max_batch_requests: int = Field(default=4, ge=1)
 
-    # Chat platforms (used once their gateways are there)
+    # Discord
     discord_token: SecretStr | None = None
+    discord_api_base: str = "https://discord.com/api/v10"
+    discord_gateway_url: str | None = None  # None asks Discord for it
+
+    # Slack: Socket Mode for one workspace, or HTTP with OAuth for many
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
+    slack_client_id: str | None = None
+    slack_client_secret: SecretStr | None = None
+    slack_host: str = "127.0.0.1"
+    slack_port: int = Field(default=3000, ge=0, le=65535)
+    slack_api_base: str = "https://slack.com/api/"
+    token_encryption_keys: SecretStr | None = None  # comma list of Fernet keys; the first one encrypts
+
+    # Who may act on the shared model
     operator_ids: str = ""  # comma list of platform:user-id
 
     # Logs
@@ -70,6 +83,10 @@ class Settings(BaseSettings):
         "slack_bot_token",
         "slack_app_token",
         "slack_signing_secret",
+        "discord_gateway_url",
+        "slack_client_id",
+        "slack_client_secret",
+        "token_encryption_keys",
         mode="before",
     )
     @classmethod
@@ -83,6 +100,12 @@ class Settings(BaseSettings):
         if version is None:
             raise ValueError(f"{value} is no version of Midjourney; take one such as 8.2, 7 or niji 7")
         return version
+
+    @field_validator("operator_ids")
+    @classmethod
+    def _readable_operators(cls, value: str) -> str:
+        read_operators(value)
+        return value
 
     @model_validator(mode="after")
     def _password_beyond_loopback(self) -> Self:

@@ -6,15 +6,17 @@ by mistake. Another database has one pool for both. It does not know any table.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TypeAlias
 
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from storage.faults import translated_faults
+from core.errors import StorageBusy
+from storage.faults import CROWDED, translated_faults
+from storage.lean_sqlite import lean_connection
 from storage.sqlite import (
     BUSY_TIMEOUT_SECONDS,
     READER_PRAGMAS,
@@ -36,10 +38,14 @@ Session: TypeAlias = AsyncSession  # opaque outside storage/: pass it on to its 
 class Database:
     """Transactions on one database; open it with `open_database` and close it when done."""
 
-    def __init__(self, *, reader: AsyncEngine, writer: AsyncEngine, place: str) -> None:
+    def __init__(
+        self, *, reader: AsyncEngine, writer: AsyncEngine, place: str, writers: AbstractAsyncContextManager[None]
+    ) -> None:
+        """Take the engines and `writers`, which whoever writes is within."""
         self._reader = reader
         self._writer = writer
         self._place = place
+        self._writers = writers
 
     def read(self) -> AbstractAsyncContextManager[Session]:
         """Open a transaction that sees one moment of the database and takes no write lock.
@@ -58,7 +64,7 @@ class Database:
             StorageBusy: the lock was not free within the busy timeout.
             StorageError: as storage.faults translates it.
         """
-        return self._transaction(self._writer)
+        return self._written()
 
     async def probe_writable(self) -> None:
         """Write something small and take it away again.
@@ -71,10 +77,22 @@ class Database:
             await session.execute(text("CREATE TABLE probe_writable (id INTEGER PRIMARY KEY)"))
             await session.execute(text("DROP TABLE probe_writable"))
 
+    def engine_for_sdk(self) -> object:
+        """Return the writing engine for a library that keeps rows of its own here, and nothing else.
+
+        Its transactions queue up with all other writers', and its errors are SQLAlchemy's own.
+        """
+        return self._writer
+
     async def close(self) -> None:
         """Close every connection."""
         await self._reader.dispose()
         await self._writer.dispose()
+
+    @asynccontextmanager
+    async def _written(self) -> AsyncIterator[Session]:
+        async with self._writers, self._transaction(self._writer) as session:
+            yield session
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[Session]:
@@ -86,6 +104,28 @@ class Database:
                 await _undisturbed(session.commit())
             finally:
                 await _undisturbed(session.close())  # rolls back what was not committed
+
+
+class _Queue(AbstractAsyncContextManager[None]):
+    """Lets one in after the other, in the order of coming: where somebody overtakes, two presses change places.
+
+    SQLAlchemy's pool gives its one connection to whoever happens to ask when it comes back.
+    """
+
+    def __init__(self, *, patience_seconds: float, place: str) -> None:
+        self._lock = asyncio.Lock()
+        self._patience_seconds = patience_seconds
+        self._place = place
+
+    async def __aenter__(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._lock.acquire()
+        except TimeoutError as error:
+            raise StorageBusy(CROWDED.format(place=self._place)) from error
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 async def _undisturbed(work: Coroutine[object, object, None]) -> None:
@@ -112,24 +152,34 @@ def open_database(url: str, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECOND
 
 
 def _sqlite_database(url: URL, busy_timeout_seconds: float) -> Database:
-    reader = _engine(url, pool_size=MAX_READERS, pool_timeout=READER_TIMEOUT_SECONDS)
-    writer = _engine(url, pool_size=1, pool_timeout=busy_timeout_seconds)
+    lean = {"async_creator_fn": lean_connection}
+    reader = _engine(url, pool_size=MAX_READERS, pool_timeout=READER_TIMEOUT_SECONDS, connect_args=lean)
+    writer = _engine(url, pool_size=1, pool_timeout=busy_timeout_seconds, connect_args=lean)
     for engine, pragmas, begin in (
         (reader, READER_PRAGMAS, "BEGIN"),
         (writer, WRITER_PRAGMAS, "BEGIN IMMEDIATE"),
     ):
         refuse_early(engine.sync_engine)
         configure_sqlite(engine.sync_engine, pragmas=pragmas, begin=begin, busy_timeout_seconds=busy_timeout_seconds)
-    return Database(reader=reader, writer=writer, place=place_of(url))
+    writers = _Queue(patience_seconds=busy_timeout_seconds, place=place_of(url))
+    return Database(reader=reader, writer=writer, place=place_of(url), writers=writers)
 
 
 def _server_database(url: URL) -> Database:
     engine = _engine(url, pool_size=MAX_READERS, pool_timeout=READER_TIMEOUT_SECONDS)
-    return Database(reader=engine, writer=engine, place=place_of(url))
+    return Database(reader=engine, writer=engine, place=place_of(url), writers=nullcontext())
 
 
-def _engine(url: URL, *, pool_size: int, pool_timeout: float) -> AsyncEngine:
+def _engine(
+    url: URL, *, pool_size: int, pool_timeout: float, connect_args: Mapping[str, object] | None = None
+) -> AsyncEngine:
     """Parameters are hidden, because a statement that fails is logged and they are what people typed."""
     return create_async_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_timeout=pool_timeout, hide_parameters=True
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=pool_timeout,
+        pool_reset_on_return=None,  # every transaction is ended where it is begun
+        hide_parameters=True,
+        connect_args=dict(connect_args or {}),
     )

@@ -11,9 +11,11 @@ holds, so whoever comes second changes nothing. It does not know what a worker d
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, and_, case, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, select, tuple_, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from core.records import CandidateDraft, ClaimedRequest, ModelInfo, NewRequest, RequestState
 from storage import clock
@@ -21,6 +23,7 @@ from storage.database import Database, Session
 from storage.identifiers import new_id
 from storage.queue_order import fair_order, queued_requests
 from storage.tables import CandidateRow, RequestRow, UserRow
+from storage.upsert import dialect_of, insert_by_name
 
 STALLED = "The worker stopped before your prompts were ready; please ask again."
 EXPIRED = "No answer was ready in time; please ask again in a moment."
@@ -32,7 +35,9 @@ QUEUED_AGAIN: dict[str, object] = {"state": RequestState.QUEUED, "started_at": N
 class JobQueue(Protocol):
     """What the chat side and the workers need of a queue."""
 
-    async def enqueue(self, session: Session, user_id: str, request: NewRequest) -> str: ...
+    async def enqueue(
+        self, session: Session, user_id: str, request: NewRequest, *, conversation_external_id: str | None = None
+    ) -> str: ...
 
     async def claim(self, worker_id: str, limit: int, *, only: str | None = None) -> list[ClaimedRequest]: ...
 
@@ -64,29 +69,31 @@ class SqlQueue(JobQueue):
         self._lease = timedelta(seconds=lease_seconds)
         self._max_attempts = max_attempts
 
-    async def enqueue(self, session: Session, user_id: str, request: NewRequest) -> str:
-        """Add a request in the caller's transaction and return its id."""
+    async def enqueue(
+        self, session: Session, user_id: str, request: NewRequest, *, conversation_external_id: str | None = None
+    ) -> str:
+        """Add a request in the caller's transaction and return its id; the workspace is where the user last wrote."""
         now = clock.utc_now()
-        request_id = new_id()
-        session.add(
-            RequestRow(
-                id=request_id,
-                user_id=user_id,
-                workspace_id=await session.scalar(select(UserRow.workspace_id).where(UserRow.id == user_id)),
-                idea=request.idea,
-                subject=request.subject,
-                parameters=request.parameters,
-                images=list(request.images),
-                midjourney_version=request.midjourney_version,
-                num_candidates=request.num_candidates,
-                state=RequestState.QUEUED,
-                created_at=now,
-                deadline=now + timedelta(seconds=request.timeout_seconds),
-                attempts=0,
-            )
-        )
-        await session.flush()
-        return request_id
+        queued = {
+            "id": new_id(),
+            "user_id": user_id,
+            "conversation_external_id": conversation_external_id,
+            "kind": request.kind,
+            "parent_id": request.parent_id,
+            "is_private": request.is_private,
+            "idea": request.idea,
+            "subject": request.subject,
+            "parameters": request.parameters,
+            "images": list(request.images),
+            "midjourney_version": request.midjourney_version,
+            "num_candidates": request.num_candidates,
+            "avoid": list(request.avoid),
+            "state": RequestState.QUEUED,
+            "created_at": now,
+            "deadline": now + timedelta(seconds=request.timeout_seconds),
+            "attempts": 0,
+        }
+        return (await session.scalars(_insert(dialect_of(session), tuple(queued)), queued)).one()
 
     async def claim(self, worker_id: str, limit: int, *, only: str | None = None) -> list[ClaimedRequest]:
         """Take up to `limit` queued requests under one lease, queued → running; `only` takes just that one.
@@ -205,6 +212,12 @@ class SqlQueue(JobQueue):
             return await _move(session, guard, values)
 
 
+@cache  # building it costs more than running it
+def _insert(dialect: str, columns: tuple[str, ...]) -> ReturningInsert[str]:
+    here = select(UserRow.workspace_id).where(UserRow.id == bindparam("user_id")).scalar_subquery()
+    return insert_by_name(dialect, RequestRow, columns).values(workspace_id=here).returning(RequestRow.id)
+
+
 async def _move(session: Session, guard: ColumnElement[bool], values: dict[str, object]) -> list[str]:
     """Change the requests that `guard` lets through; return their ids."""
     moved = await session.scalars(update(RequestRow).where(guard).values(values).returning(RequestRow.id))
@@ -232,4 +245,5 @@ def _claimed(row: RequestRow) -> ClaimedRequest:
         attempt=row.attempts,
         lease_token=row.lease_token,
         deadline=row.deadline,
+        avoid=tuple(row.avoid),
     )

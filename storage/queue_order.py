@@ -7,8 +7,9 @@ newcomers starves anybody.
 """
 
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import ColumnElement, Select, Subquery, case, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, bindparam, case, func, select
 from sqlalchemy.orm import aliased
 
 from core.records import RequestState
@@ -35,10 +36,13 @@ def fair_order(queued: Subquery) -> tuple[ColumnElement[object], ...]:
     return (queued.c.turn, queued.c.waits_since, queued.c.id)
 
 
+@cache  # building it costs more than running it
 def positions() -> Select[str, int]:
-    """Return a SELECT of every queued request's id and its position, from 1, in the order of claiming."""
+    """Return a SELECT of ids and positions, from 1 in the order of claiming, of those of `ids` that are queued."""
     queued = queued_requests()
-    return select(queued.c.id, func.row_number().over(order_by=fair_order(queued)))
+    place = func.row_number().over(order_by=fair_order(queued)).label("place")
+    line = select(queued.c.id, place).subquery("line")
+    return select(line.c.id, line.c.place).where(line.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def _last_claim_of_user() -> ColumnElement[datetime | None]:

@@ -19,12 +19,3 @@ class AdapterState(StrEnum):
     ACTIVE = "active"  # answers the requests
     RETIRED = "retired"  # was active, replaced by a newer one
     REJECTED = "rejected"  # did not pass the gate
-
-
-class RunState(StrEnum):
-    """One meaning a state of one training run."""
-
-    QUEUED = "queued"  # waiting for a trainer
-    RUNNING = "running"  # training now
-    DONE = "done"  # its adapter is there
-    FAILED = "failed"  # ended without an adapter; `error` says why

@@ -2,7 +2,8 @@
 
 A row never leaves storage/: functions here return the frozen records of core/records.py. What a person can be
 forgotten by hangs below their user row with ON DELETE CASCADE. The order is that of the circle: who asks,
-what they ask, what they get, what they think of it, and what is learned from that.
+what they ask, what they get, what they think of it, and what is learned from that. The tables that Slack's own
+library keeps its installations in are in storage/slack_tables.py.
 """
 
 from datetime import datetime
@@ -10,13 +11,24 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.records import Platform, RequestState, Thumb, WorkerState
+from core.records import (
+    AuditAction,
+    FeedbackReason,
+    OutboxKind,
+    Platform,
+    RequestKind,
+    RequestState,
+    RunState,
+    Thumb,
+    WorkerState,
+)
 from storage.columns import ExternalId, Identifier, Row, enum_column
-from storage.states import AdapterState, OutboxState, RunState
+from storage.slack_tables import declare_slack_tables
+from storage.states import AdapterState, OutboxState
 
 
 class WorkspaceRow(Row):
-    """A Discord server or Slack workspace."""
+    """A Discord server or Slack workspace, and what its admins decided; None leaves that to the product's settings."""
 
     __tablename__ = "workspaces"
     __table_args__ = (UniqueConstraint("platform", "external_id"),)
@@ -24,6 +36,11 @@ class WorkspaceRow(Row):
     id: Mapped[Identifier] = mapped_column(primary_key=True)
     platform: Mapped[Platform] = mapped_column(enum_column(Platform, "platform"))
     external_id: Mapped[ExternalId]
+    midjourney_version: Mapped[str | None] = mapped_column(String(16))
+    aspect_ratio: Mapped[str | None] = mapped_column(Text)
+    is_private: Mapped[bool]
+    max_requests_per_day: Mapped[int | None]  # of one person
+    language: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
 
 
@@ -37,7 +54,10 @@ class UserRow(Row):
     platform: Mapped[Platform] = mapped_column(enum_column(Platform, "platform"))
     external_id: Mapped[ExternalId]
     display_name: Mapped[str | None] = mapped_column(Text)
-    workspace_id: Mapped[Identifier | None] = mapped_column(ForeignKey("workspaces.id", ondelete="SET NULL"))
+    locale: Mapped[str | None] = mapped_column(Text)  # a language tag, as the platform last gave it
+    workspace_id: Mapped[Identifier | None] = mapped_column(
+        ForeignKey("workspaces.id", ondelete="SET NULL"), index=True
+    )
     created_at: Mapped[datetime]
 
 
@@ -65,20 +85,29 @@ class RequestRow(Row):
         CheckConstraint("(lease_token IS NULL) = (lease_expires_at IS NULL)", name="lease_is_whole"),
         CheckConstraint("num_candidates >= 1", name="asks_for_something"),
         Index(None, "user_id", "id"),
+        Index(None, "user_id", "created_at"),
         Index(None, "user_id", "started_at"),
+        Index(None, "user_id", "state"),
         Index(None, "state", "created_at"),
         Index(None, "state", "finished_at"),
     )
 
     id: Mapped[Identifier] = mapped_column(primary_key=True)
     user_id: Mapped[Identifier] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    workspace_id: Mapped[Identifier | None] = mapped_column(ForeignKey("workspaces.id", ondelete="SET NULL"))
+    workspace_id: Mapped[Identifier | None] = mapped_column(
+        ForeignKey("workspaces.id", ondelete="SET NULL"), index=True
+    )
+    conversation_external_id: Mapped[ExternalId | None]  # the channel it was asked in
+    kind: Mapped[RequestKind] = mapped_column(enum_column(RequestKind, "kind"))
+    parent_id: Mapped[Identifier | None] = mapped_column(ForeignKey("requests.id", ondelete="SET NULL"), index=True)
+    is_private: Mapped[bool]
     idea: Mapped[str] = mapped_column(Text)
     subject: Mapped[str] = mapped_column(Text)
     parameters: Mapped[str] = mapped_column(Text)
     images: Mapped[list[str]]
     midjourney_version: Mapped[str] = mapped_column(String(16))
     num_candidates: Mapped[int]
+    avoid: Mapped[list[str]]  # earlier prompts that the answer has to differ from
     state: Mapped[RequestState] = mapped_column(enum_column(RequestState, "state"))
     created_at: Mapped[datetime]
     deadline: Mapped[datetime]
@@ -112,16 +141,20 @@ class CandidateRow(Row):
 
 
 class VoteEventRow(Row):
-    """One press of a thumb; append-only. `thumb` is None where a vote was taken back."""
+    """One press of a thumb; append-only. `thumb` is None where a vote was taken back.
+
+    A press that arrives after a later one of the same user on the same candidate is kept, but moves no vote.
+    """
 
     __tablename__ = "vote_events"
-    __table_args__ = (UniqueConstraint("user_id", "event_id"),)
+    __table_args__ = (UniqueConstraint("user_id", "event_id"), Index(None, "candidate_id", "user_id", "occurred_at"))
 
     id: Mapped[int] = mapped_column(primary_key=True)  # counts up: the order of presses
     user_id: Mapped[Identifier] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    candidate_id: Mapped[Identifier] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), index=True)
+    candidate_id: Mapped[Identifier] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"))
     event_id: Mapped[ExternalId]
     thumb: Mapped[Thumb | None] = mapped_column(enum_column(Thumb, "thumb"))
+    occurred_at: Mapped[datetime | None]  # when the person pressed, where the platform tells
     created_at: Mapped[datetime]
 
 
@@ -129,13 +162,40 @@ class VoteRow(Row):
     """What a user thinks of a candidate now: the thumb of their latest vote event, no row after an undo."""
 
     __tablename__ = "votes"
+    __table_args__ = (Index(None, "candidate_id", "thumb"),)  # counting reads nothing but this index
+
+    user_id: Mapped[Identifier] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    candidate_id: Mapped[Identifier] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), primary_key=True)
+    thumb: Mapped[Thumb] = mapped_column(enum_column(Thumb, "thumb"))
+    vote_event_id: Mapped[int] = mapped_column(ForeignKey("vote_events.id", ondelete="CASCADE"), unique=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class FavoriteRow(Row):
+    """A candidate that a user saved."""
+
+    __tablename__ = "favorites"
+    __table_args__ = (UniqueConstraint("user_id", "candidate_id"), Index(None, "user_id", "id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)  # counts up: the order of saving
+    user_id: Mapped[Identifier] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    candidate_id: Mapped[Identifier] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+
+
+class FeedbackRow(Row):
+    """What a user said of a candidate in words: why they do not like it, a better prompt, or both."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (CheckConstraint("reason IS NOT NULL OR correction IS NOT NULL", name="says_something"),)
 
     user_id: Mapped[Identifier] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     candidate_id: Mapped[Identifier] = mapped_column(
         ForeignKey("candidates.id", ondelete="CASCADE"), primary_key=True, index=True
     )
-    thumb: Mapped[Thumb] = mapped_column(enum_column(Thumb, "thumb"))
-    vote_event_id: Mapped[int] = mapped_column(ForeignKey("vote_events.id", ondelete="CASCADE"), unique=True)
+    reason: Mapped[FeedbackReason | None] = mapped_column(enum_column(FeedbackReason, "reason"))
+    correction: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -150,8 +210,11 @@ class OutboxRow(Row):
     request_id: Mapped[Identifier] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), index=True)
     platform: Mapped[Platform] = mapped_column(enum_column(Platform, "platform"))
     key: Mapped[ExternalId]
+    kind: Mapped[OutboxKind] = mapped_column(enum_column(OutboxKind, "kind"))
+    candidate_id: Mapped[Identifier | None] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), index=True)
     destination: Mapped[dict[str, object]]  # what the gateway needs to address it
-    payload: Mapped[dict[str, object]]
+    shown: Mapped[str | None] = mapped_column(Text)  # the progress that the message shows now
+    looked_at: Mapped[datetime]  # when its progress was last asked for
     state: Mapped[OutboxState] = mapped_column(enum_column(OutboxState, "state"))
     attempts: Mapped[int]
     next_attempt_at: Mapped[datetime]
@@ -161,13 +224,31 @@ class OutboxRow(Row):
 
 
 class SeenEventRow(Row):
-    """One event of a platform that was taken in, and the request it led to: a replay changes nothing."""
+    """One event of a platform that was taken in, and the request it led to: a replay changes nothing.
+
+    It outlives that request, so that a replay does not ask again for what was deleted, but not its user.
+    """
 
     __tablename__ = "seen_events"
 
     platform: Mapped[Platform] = mapped_column(enum_column(Platform, "platform"), primary_key=True)
     event_id: Mapped[ExternalId] = mapped_column(primary_key=True)
-    request_id: Mapped[Identifier | None] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), index=True)
+    request_id: Mapped[Identifier | None] = mapped_column(ForeignKey("requests.id", ondelete="SET NULL"), index=True)
+    user_id: Mapped[Identifier | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+
+
+class AuditEventRow(Row):
+    """One try at something that touches more than a person's own rows; it stays when they are forgotten."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)  # counts up: the order of events
+    action: Mapped[AuditAction] = mapped_column(enum_column(AuditAction, "action"))
+    user_id: Mapped[Identifier | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    workspace_external_id: Mapped[ExternalId | None]
+    is_allowed: Mapped[bool]
+    details: Mapped[dict[str, object]]  # never what somebody typed
     created_at: Mapped[datetime]
 
 
@@ -187,9 +268,21 @@ class WorkerRow(Row):
 
 
 class TrainingRunRow(Row):
-    """One training run: what went in and what came out."""
+    """One training run: what went in, how far it is, and what came out; at most one is running.
+
+    `host`, `process_id` and `heartbeat_at` say who trains, and stay when that ends.
+    """
 
     __tablename__ = "training_runs"
+    __table_args__ = (
+        Index(
+            "uq_training_runs_running_state",
+            "state",
+            unique=True,
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+    )
 
     id: Mapped[Identifier] = mapped_column(primary_key=True)
     state: Mapped[RunState] = mapped_column(enum_column(RunState, "state"))
@@ -203,6 +296,15 @@ class TrainingRunRow(Row):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    folder: Mapped[str | None] = mapped_column(Text)  # of its checkpoints
+    step: Mapped[int | None]
+    num_steps: Mapped[int | None]
+    loss: Mapped[float | None]  # nats per token
+    tokens_per_second: Mapped[float | None]
+    eta_seconds: Mapped[float | None]
+    host: Mapped[str | None] = mapped_column(Text)
+    process_id: Mapped[int | None]
+    heartbeat_at: Mapped[datetime | None]
 
 
 class TrainingExampleRow(Row):
@@ -243,4 +345,15 @@ class AdapterRow(Row):
     updated_at: Mapped[datetime]
 
 
-METADATA = Row.metadata  # every table above, as migrations and tests need them
+class SyncedCommandsRow(Row):
+    """What commands a platform was last told, by their hash, because it counts how often it is told."""
+
+    __tablename__ = "synced_commands"
+
+    platform: Mapped[Platform] = mapped_column(enum_column(Platform, "platform"), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64))  # SHA-256, hexadecimal
+    synced_at: Mapped[datetime]
+
+
+METADATA = Row.metadata  # every table above and Slack's, as migrations and tests need them
+declare_slack_tables(METADATA)

@@ -4,7 +4,7 @@ import errno
 
 from aiohttp import web
 
-from bot.service import ChatService
+from bot.services import Services
 from bot.watcher import RequestWatcher
 from bot.web import security
 from bot.web.bodies import MAX_BODY_BYTES
@@ -17,8 +17,9 @@ from core.settings import Settings
 SHUTDOWN_SECONDS = 2.0
 
 
-def create_app(service: ChatService, watcher: RequestWatcher, settings: Settings) -> web.Application:
+def create_app(services: Services, watcher: RequestWatcher) -> web.Application:
     """Build the web chat; it closes `watcher` when it shuts down."""
+    settings = services.settings
     app = web.Application(
         client_max_size=MAX_BODY_BYTES,
         middlewares=[
@@ -29,7 +30,7 @@ def create_app(service: ChatService, watcher: RequestWatcher, settings: Settings
             security.same_origin_writes_only(settings),
         ],
     )
-    app.add_routes(ChatRoutes(service, watcher).table())
+    app.add_routes(ChatRoutes(services, watcher).table())
     app.on_response_prepare.append(security.send_security_headers)
 
     async def close_watcher(_: web.Application) -> None:

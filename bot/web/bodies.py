@@ -1,72 +1,64 @@
 """Reading what a web client sends: JSON bodies, query values and the idempotency key.
 
-Every value is checked for its type here, so a handler sees only well-typed ones. What an idea may hold is not
-known here.
+What shape a body has is checked here, what type a value has in fields.py. What an idea may hold is not known here.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
+from bot.web.fields import json_type
 from core.characters import shown
 from core.errors import InvalidBody
-from core.records import Thumb
 
 MAX_BODY_BYTES = 16 * 1024
 MAX_WAIT_SECONDS = 25.0
 MAX_PAGE_SIZE = 50
 DEFAULT_PAGE_SIZE = 10
 
+ID_IN_PATH = "{id:[0-9A-HJKMNP-TV-Z]{26}}"  # a ULID
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 
-async def read_json_object(request: web.Request, *, field: str) -> object:
-    """Read a JSON object that has exactly the one `field`, and return the field's value.
+async def read_fields(
+    request: web.Request, *, required: Sequence[str] = (), optional: Sequence[str] = ()
+) -> Mapping[str, object]:
+    """Read a JSON object with all `required` fields and maybe some `optional` ones; these are null where left out.
 
     Raises:
-        InvalidBody: not JSON, not an object, the field is missing, or there are others.
+        InvalidBody: not JSON, not an object, a required field is missing, or there are others.
         web.HTTPUnsupportedMediaType: the content type is not application/json.
         web.HTTPRequestEntityTooLarge: more than 16 KB.
     """
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType
     body = _decoded(await request.read())
+    known = (*required, *optional)
     if not isinstance(body, dict):
-        raise InvalidBody(f'The body is {_json_type(body)}; send an object such as {{"{field}": …}}.')
-    if field not in body:
-        raise InvalidBody(f'The body has no field "{field}"; send an object such as {{"{field}": …}}.')
+        raise InvalidBody(f'The body is {json_type(body)}; send an object such as {{"{known[0]}": …}}.')
+    for name in required:
+        if name not in body:
+            raise InvalidBody(f'The body has no field "{name}"; send an object such as {{"{name}": …}}.')
     for name in body:
-        if name != field:
-            raise InvalidBody(f'The body\'s field "{shown(name)}" is not known here; send only "{field}".')
-    return body[field]
+        if name not in known:
+            cure = " and ".join(f'"{field}"' for field in known)
+            raise InvalidBody(f'The body\'s field "{shown(name)}" is not known here; send only {cure}.')
+    return {name: body.get(name) for name in known}
 
 
-def as_text(value: object, *, field: str) -> str:
-    """Return `value` as text. Raises: InvalidBody."""
-    if not isinstance(value, str):
-        raise InvalidBody(f'"{field}" is {_json_type(value)}; send text in quotation marks.')
-    return value
+async def read_field(request: web.Request, field: str) -> object:
+    """Read a JSON object that has exactly the one `field`, and return the field's value. Raises: as `read_fields`."""
+    return (await read_fields(request, required=(field,)))[field]
 
 
-def as_flag(value: object, *, field: str) -> bool:
-    """Return `value` as true or false. Raises: InvalidBody."""
-    if not isinstance(value, bool):
-        raise InvalidBody(f'"{field}" is {_json_type(value)}; send true or false.')
-    return value
-
-
-def as_thumb(value: object) -> Thumb | None:
-    """Return `value` as a vote, None to take one back. Raises: InvalidBody."""
-    if value is None:
-        return None
-    for thumb in Thumb:
-        if value == thumb.value:
-            return thumb
-    found = f'"{shown(value)}"' if isinstance(value, str) else _json_type(value)
-    raise InvalidBody(f'"thumb" is {found}; send "up", "down" or null.')
+async def require_nothing(request: web.Request) -> None:
+    """Check that no field is sent where none is taken: no body, or an empty object. Raises: InvalidBody."""
+    body = await request.read()
+    if body and _decoded(body) != {}:
+        raise InvalidBody("This address takes no fields; send no body, or an empty object.")
 
 
 def idempotency_key(request: web.Request) -> str | None:
@@ -92,7 +84,7 @@ def wait_seconds(query: Mapping[str, str]) -> float:
 
 
 def page_size(query: Mapping[str, str]) -> int:
-    """Return how many requests one page of history holds. Raises: InvalidBody."""
+    """Return how many things one page of a list holds. Raises: InvalidBody."""
     text = query.get("limit", str(DEFAULT_PAGE_SIZE))
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_PAGE_SIZE):
         raise InvalidBody(f'"limit" is {shown(text)}; use a whole number from 1 to {MAX_PAGE_SIZE}.')
@@ -100,10 +92,10 @@ def page_size(query: Mapping[str, str]) -> int:
 
 
 def page_start(query: Mapping[str, str]) -> str | None:
-    """Return the request id that a page continues after, None for the newest. Raises: InvalidBody."""
+    """Return the id that a page continues after, None for the newest. Raises: InvalidBody."""
     text = query.get("before")
     if text is not None and _ULID.fullmatch(text) is None:
-        raise InvalidBody(f'"before" is {shown(text)}; use the id of a request, 26 characters long.')
+        raise InvalidBody(f'"before" is {shown(text)}; use an id, 26 characters long: the last page\'s "next_before".')
     return text
 
 
@@ -115,8 +107,3 @@ def _decoded(raw: bytes) -> object:
     except ValueError:
         raise InvalidBody("The body is not valid JSON in UTF-8; send one JSON object.") from None
     return body
-
-
-def _json_type(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")

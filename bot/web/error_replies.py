@@ -39,6 +39,7 @@ REPLY_OF: Mapping[type[errors.MjpromptError], Reply] = {
     errors.InvalidParameter: Reply(status=HTTPStatus.BAD_REQUEST, code="invalid_parameter"),
     errors.InvalidBody: Reply(status=HTTPStatus.BAD_REQUEST, code="invalid_body"),
     errors.NotFound: Reply(status=HTTPStatus.NOT_FOUND, code="not_found"),
+    errors.ForeignId: Reply(status=HTTPStatus.NOT_FOUND, code="not_found"),
     errors.NotAllowed: Reply(status=HTTPStatus.FORBIDDEN, code="not_allowed"),
     errors.TooManyRequests: Reply(status=HTTPStatus.TOO_MANY_REQUESTS, code="too_many_requests", retry_after_seconds=5),
     errors.StorageBusy: Reply(
@@ -49,11 +50,16 @@ REPLY_OF: Mapping[type[errors.MjpromptError], Reply] = {
     ),
     errors.HubUnreachable: _FAULT,
     errors.OutOfMemory: _FAULT,
+    errors.PlatformBusy: _FAULT,
     errors.ModelCrashed: _FAULT,
     errors.StorageError: _FAULT,
     errors.ModelError: _FAULT,
     errors.NotEnoughMemory: _FAULT,
+    errors.AddressGone: _FAULT,
     errors.ConfigError: _FAULT,
+    errors.TrainingBusy: _FAULT,
+    errors.TrainingFailed: _FAULT,
+    errors.InvalidData: _FAULT,
     errors.AddressInUse: _FAULT,
 }
 

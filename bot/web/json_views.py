@@ -5,7 +5,16 @@ from datetime import datetime
 
 from bot.service import ServiceStatus
 from bot.watcher import progress_mark
-from core.records import CandidateView, ModelInfo, RequestView, WorkerState
+from core.records import (
+    CandidateView,
+    Favorite,
+    Feedback,
+    ModelInfo,
+    ModelStatus,
+    PrivacyOverview,
+    RequestView,
+    WorkerState,
+)
 
 Json = dict[str, object]
 
@@ -13,6 +22,8 @@ Json = dict[str, object]
 def request_json(view: RequestView) -> Json:
     return {
         "id": view.id,
+        "kind": view.kind.value,
+        "is_private": view.is_private,
         "idea": view.idea,
         "subject": view.subject,
         "state": view.state.value,
@@ -38,6 +49,37 @@ def candidate_json(view: CandidateView) -> Json:
         "votes_up": view.votes_up,
         "votes_down": view.votes_down,
         "my_vote": None if view.my_vote is None else view.my_vote.value,
+        "is_saved": view.is_saved,
+    }
+
+
+def favorite_json(favorite: Favorite) -> Json:
+    return {
+        "candidate": candidate_json(favorite.candidate),
+        "request_id": favorite.request_id,
+        "idea": favorite.idea,
+        "saved_at": _time(favorite.saved_at),
+    }
+
+
+def feedback_json(feedback: Feedback | None) -> Json:
+    """Show what somebody said of a candidate, null where they said nothing."""
+    given = feedback or Feedback()
+    return {"reason": None if given.reason is None else given.reason.value, "correction": given.correction}
+
+
+def privacy_json(overview: PrivacyOverview) -> Json:
+    return asdict(overview)
+
+
+def model_status_json(status: ModelStatus) -> Json:
+    return {
+        "model": _model(status.model),
+        "is_ready": status.is_ready,
+        "since": _time(status.since),
+        "adapter_id": status.adapter_id,
+        "num_votes": status.num_votes,
+        "num_own_votes": status.num_own_votes,
     }
 
 

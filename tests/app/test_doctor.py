@@ -31,6 +31,7 @@ NAMES = [
     "database",
     "disk",
     "web port",
+    "chats",
     "secrets",
 ]
 
@@ -161,3 +162,17 @@ def test_command_prints_a_line_a_check_and_exits_0(run_doctor: RunDoctor) -> Non
     ended = run_doctor()
     assert (ended.exit_code, ended.stderr) == (0, "")
     assert [line.split()[0] for line in ended.stdout.splitlines()] == ["OK"] * len(NAMES)
+
+
+def test_half_set_slack_fails_and_names_what_is_missing(settings: Settings) -> None:
+    token = load_settings(_env_file=None, slack_bot_token="xoxb-1").slack_bot_token
+    check = report(settings, slack_bot_token=token)["chats"]
+    assert check.level is Level.FAIL
+    assert "SLACK_APP_TOKEN" in check.message
+
+
+def test_chats_that_are_set_up_are_named(settings: Settings) -> None:
+    secrets = load_settings(_env_file=None, discord_token="d", slack_bot_token="b", slack_app_token="a")
+    names = ("discord_token", "slack_bot_token", "slack_app_token")
+    check = report(settings, **{name: getattr(secrets, name) for name in names})["chats"]
+    assert check.message == "Discord set up; Slack set up for one workspace over Socket Mode"

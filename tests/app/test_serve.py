@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from structlog.testing import capture_logs
 from app.serve import Chat, greet
 from app.storage_at_start import open_writable
 from bot.service import ChatService, ServiceStatus
+from bot.services import open_services
 from bot.watcher import RequestWatcher
 from core.settings import Settings, load_settings
 from storage import clock
@@ -31,8 +33,9 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def chat(settings: Settings) -> AsyncIterator[Chat]:
     database, queue = await open_writable(settings)
-    service = BrokenService(database, queue, settings)
-    yield Chat(service=service, watcher=RequestWatcher(database), queue=queue, address="http://here")
+    services = replace(open_services(database, queue, settings), chat=BrokenService(database, queue, settings))
+    watcher = RequestWatcher(database)
+    yield Chat(services=services, database=database, watcher=watcher, queue=queue, address="http://here")
     await database.close()
 
 

@@ -14,12 +14,14 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from bot.service import ChatService
+from bot.services import Services, open_services
 from bot.watcher import RequestWatcher
 from bot.web.application import create_app, start_site
 from core.settings import Settings, load_settings
 from storage import migrations
 from storage.database import Database, open_database
 from storage.queue import SqlQueue
+from tests.bot.chat_page import ChatPage, open_chat
 from tests.bot.chromium import running_chromium
 from tests.bot.fake_worker import FakeWorker
 
@@ -65,9 +67,13 @@ class Site:
     settings: Settings
     database: Database
     queue: SqlQueue
-    service: ChatService
+    services: Services
     watcher: RequestWatcher
     worker: FakeWorker
+
+    @property
+    def service(self) -> ChatService:
+        return self.services.chat
 
     @property
     def address(self) -> str:
@@ -84,9 +90,9 @@ async def running_site(settings: Settings) -> AsyncIterator[Site]:
     """Serve a web chat with a worker until left."""
     database = open_database(settings.database_url)
     queue = SqlQueue(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
-    service = ChatService(database, queue, settings)
+    services = open_services(database, queue, settings)
     watcher = RequestWatcher(database)
-    runner, port = await start_site(create_app(service, watcher, settings), settings)
+    runner, port = await start_site(create_app(services, watcher), settings)
     try:
         async with FakeWorker(database, queue) as worker:
             yield Site(
@@ -94,7 +100,7 @@ async def running_site(settings: Settings) -> AsyncIterator[Site]:
                 settings=settings,
                 database=database,
                 queue=queue,
-                service=service,
+                services=services,
                 watcher=watcher,
                 worker=worker,
             )
@@ -121,6 +127,12 @@ async def chromium() -> AsyncIterator[Browser]:
         yield chromium
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def chat(site: Site, chromium: Browser) -> AsyncIterator[ChatPage]:
+    async with open_chat(chromium, site.address) as chat:
+        yield chat
+
+
 async def answer(client: aiohttp.ClientSession, request: dict[str, Any]) -> dict[str, Any]:
     """Follow a request by long polling until it has ended, as the page does."""
     async with asyncio.timeout(30):
@@ -138,3 +150,17 @@ async def ask(client: aiohttp.ClientSession, text: str, **headers: str) -> dict[
         assert reply.status == 202, await reply.text()
         request: dict[str, Any] = await reply.json()
     return request
+
+
+async def error_of(reply: aiohttp.ClientResponse) -> dict[str, str]:
+    """Return a reply's error after checking the form that every error has."""
+    body = await reply.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message"}
+    message = body["error"]["message"]
+    assert message.strip()
+    assert "\n" not in message
+    assert "Traceback" not in message
+    assert len(message) < 500
+    error: dict[str, str] = body["error"]
+    return error

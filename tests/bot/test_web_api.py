@@ -75,7 +75,7 @@ async def test_position_counts_down_while_waiting(site: Site) -> None:
         query = {"seen": behind["seen"], "wait": "20"}
         waiting = asyncio.create_task(second.get(f"/api/requests/{behind['id']}", params=query))
         await asyncio.sleep(0.2)
-        async with first.delete(f"/api/requests/{ahead['id']}") as reply:
+        async with first.post(f"/api/requests/{ahead['id']}/cancel") as reply:
             assert (await reply.json())["state"] == "cancelled"
         async with await waiting as reply:
             assert (await reply.json())["position"] == 1
@@ -87,7 +87,7 @@ async def test_cancelled_request_is_never_answered_and_cancelling_again_is_harml
     site.worker.pause()
     request = await ask(browser, "a boy")
     for _ in range(2):
-        async with browser.delete(f"/api/requests/{request['id']}") as reply:
+        async with browser.post(f"/api/requests/{request['id']}/cancel") as reply:
             assert (reply.status, (await reply.json())["state"]) == (200, "cancelled")
     site.worker.resume()
     await answer(browser, await ask(browser, "a girl"))
@@ -190,8 +190,7 @@ async def test_fifty_concurrent_asks_are_all_answered_and_none_twice(site: Site)
 async def test_shutdown_does_not_wait_for_long_polls(site: Site, make_settings: MakeSettings) -> None:
     site.worker.pause()
     watcher = type(site.watcher)(site.database)
-    settings = make_settings()
-    runner, port = await start_site(create_app(site.service, watcher, settings), settings)
+    runner, port = await start_site(create_app(site.services, watcher), make_settings())
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", cookie_jar=jar) as client:
         request = await ask(client, "a boy")
@@ -208,14 +207,14 @@ async def test_shutdown_does_not_wait_for_long_polls(site: Site, make_settings: 
 async def test_port_in_use_is_said_in_one_plain_sentence(site: Site, make_settings: MakeSettings) -> None:
     settings = make_settings(web_port=site.port)
     with pytest.raises(AddressInUse, match=rf"cannot open 127\.0\.0\.1:{site.port} because another program has it"):
-        await start_site(create_app(site.service, site.watcher, settings), settings)
+        await start_site(create_app(site.services, site.watcher), settings)
 
 
 async def test_host_of_another_machine_is_said_in_one_plain_sentence(site: Site, make_settings: MakeSettings) -> None:
     """192.0.2.1 is reserved for documentation, so no machine has it."""
     settings = make_settings(web_host="192.0.2.1", web_password="a long secret")
     with pytest.raises(ConfigError, match=r"192\.0\.2\.1:0: it is no address of this machine; set WEB_HOST"):
-        await start_site(create_app(site.service, site.watcher, settings), settings)
+        await start_site(create_app(site.services, site.watcher), settings)
 
 
 async def test_any_free_port_is_reported_as_the_real_one(site: Site) -> None:

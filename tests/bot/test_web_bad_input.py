@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.bot.conftest import Site, answer, ask
+from tests.bot.conftest import Site, answer, ask, error_of
 
 JSON_TYPE = {"Content-Type": "application/json"}
 ULID_NOBODY_HAS = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -43,20 +43,6 @@ BAD_BODIES: dict[str, tuple[bytes, int, str]] = {
     "unknown parameter": (b'{"text": "a boy --sparkle 5"}', 400, "invalid_parameter"),
     "parameter out of range": (b'{"text": "a boy --stylize 5000"}', 400, "invalid_parameter"),
 }
-
-
-async def error_of(reply: aiohttp.ClientResponse) -> dict[str, str]:
-    """Return a reply's error after checking the form that every error has."""
-    body = await reply.json()
-    assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message"}
-    message = body["error"]["message"]
-    assert message.strip()
-    assert "\n" not in message
-    assert "Traceback" not in message
-    assert len(message) < 500
-    error: dict[str, str] = body["error"]
-    return error
 
 
 @pytest.mark.parametrize(("body", "status", "code"), BAD_BODIES.values(), ids=BAD_BODIES)

@@ -1,6 +1,7 @@
 """Every error of the product has its reply on the web."""
 
 import inspect
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -18,11 +19,15 @@ def leaf_errors() -> list[type[errors.MjpromptError]]:
     return [kind for kind in kinds if not kind.__subclasses__()]
 
 
+RAISED_BRANCHES = {errors.NotFound}  # raised itself, besides being a branch
+
+
 STATUSES: dict[type[Exception], int] = {
     errors.InvalidIdea: 400,
     errors.InvalidParameter: 400,
     errors.InvalidBody: 400,
     errors.NotFound: 404,
+    errors.ForeignId: 404,
     errors.NotAllowed: 403,
     errors.TooManyRequests: 429,
     errors.StorageBusy: 503,
@@ -41,17 +46,16 @@ class FailingService(ChatService):
 
 
 def test_every_leaf_of_the_error_tree_is_mapped_and_nothing_else() -> None:
-    assert set(REPLY_OF) == set(leaf_errors())
+    assert set(REPLY_OF) == {*leaf_errors(), *RAISED_BRANCHES}
     assert len(REPLY_OF) >= 14
 
 
-@pytest.mark.parametrize("kind", [*leaf_errors(), errors.PermanentError, ValueError, KeyError])
+@pytest.mark.parametrize("kind", [*leaf_errors(), *RAISED_BRANCHES, errors.PermanentError, ValueError, KeyError])
 async def test_each_error_becomes_its_status_with_a_sentence_fit_for_people(
     site: Site, make_settings: MakeSettings, kind: type[Exception], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings = make_settings()
-    service = FailingService(site, kind("secret detail of the inside"))
-    runner, port = await start_site(create_app(service, type(site.watcher)(site.database), settings), settings)
+    services = replace(site.services, chat=FailingService(site, kind("secret detail of the inside")))
+    runner, port = await start_site(create_app(services, type(site.watcher)(site.database)), make_settings())
     try:
         async with (
             aiohttp.ClientSession() as client,

@@ -1,76 +1,14 @@
 """The page in a real headless Chromium, over the real server, database and queue."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
-import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect
+from playwright.async_api import Route, expect
 
 from bot.watcher import RequestWatcher
 from bot.web.application import create_app, start_site
 from core.records import WorkerState
+from tests.bot.chat_page import IDEA, ChatPage
 from tests.bot.conftest import MakeSettings, Site
-
-IDEA = "a boy running in the snow"
-
-
-@dataclass(kw_only=True)
-class ChatPage:
-    """One browser window on the chat, and what went wrong in its console."""
-
-    page: Page
-    context: BrowserContext
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def box(self) -> Locator:
-        return self.page.get_by_role("textbox", name="Your idea")
-
-    @property
-    def log(self) -> Locator:
-        return self.page.get_by_role("log")
-
-    @property
-    def cards(self) -> Locator:
-        return self.page.get_by_role("list", name="Prompts").get_by_role("listitem")
-
-    def thumb(self, direction: str, rank: int = 1) -> Locator:
-        return self.page.get_by_role("button", name=f"Thumb {direction} for prompt {rank},").last
-
-    async def ask(self, idea: str = IDEA) -> None:
-        await self.box.fill(idea)
-        await self.box.press("Enter")
-
-    async def ask_and_wait(self, idea: str = IDEA) -> None:
-        before = await self.cards.count()
-        await self.ask(idea)
-        await expect(self.cards).to_have_count(before + 4)
-
-    def note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.problems.append(message.text)
-
-    def forgive_failed_loads(self) -> None:
-        """Chromium reports every 4xx and lost connection in the console; some tests make them happen."""
-        self.problems = [problem for problem in self.problems if not problem.startswith("Failed to load resource")]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def chat(site: Site, chromium: Browser) -> AsyncIterator[ChatPage]:
-    """Open the chat in a fresh browser profile; its console must stay free of errors."""
-    context = await chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=site.address)
-    context.set_default_timeout(10_000)
-    await context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = await context.new_page()
-    chat = ChatPage(page=page, context=context)
-    page.on("console", chat.note)
-    page.on("pageerror", lambda error: chat.problems.append(str(error)))
-    await page.goto("/")
-    await expect(page.get_by_role("heading", name="What do you want to see?")).to_be_visible()
-    yield chat
-    await context.close()
-    assert chat.problems == []
 
 
 async def test_ask_rate_undo_change_and_find_all_of_it_after_a_reload(chat: ChatPage) -> None:
@@ -117,7 +55,7 @@ async def test_whole_chat_works_by_keyboard_alone(chat: ChatPage, site: Site) ->
     await expect(chat.box).to_be_focused()
     await keyboard.type("/")
     options = chat.page.get_by_role("listbox", name="Commands").get_by_role("option")
-    await expect(options).to_have_count(3)
+    await expect(options).to_have_count(10)
     await expect(chat.box).to_have_attribute("aria-activedescendant", "suggestion-0")
     await keyboard.press("ArrowDown")
     await expect(options.nth(1)).to_have_attribute("aria-selected", "true")
@@ -136,7 +74,7 @@ async def test_whole_chat_works_by_keyboard_alone(chat: ChatPage, site: Site) ->
     await expect(chat.box).to_have_value("/hel")
     await keyboard.type("p")
     await keyboard.press("Enter")
-    await expect(chat.log).to_contain_text("shows older messages")
+    await expect(chat.log).to_contain_text("the prompts you saved")
 
     await keyboard.type(IDEA)
     await keyboard.press("Enter")
@@ -148,7 +86,9 @@ async def test_whole_chat_works_by_keyboard_alone(chat: ChatPage, site: Site) ->
     await expect(chat.box).to_have_value("")
 
     await keyboard.press("Shift+Tab")
-    await expect(chat.page.get_by_role("button", name="Edit idea")).to_be_focused()
+    await expect(chat.page.get_by_role("button", name="Delete")).to_be_focused()
+    for _ in range(2):
+        await keyboard.press("Shift+Tab")
     await keyboard.press("Shift+Tab")
     await expect(chat.thumb("down", 4)).to_be_focused()
     assert await chat.thumb("down", 4).evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
@@ -164,7 +104,7 @@ async def test_place_in_line_counts_down_and_the_answer_takes_its_place(chat: Ch
             ahead = (await reply.json())["id"]
         await chat.ask()
         await expect(chat.log).to_contain_text("2nd in line")
-        async with other.delete(f"/api/requests/{ahead}"):
+        async with other.post(f"/api/requests/{ahead}/cancel"):
             pass
         await expect(chat.log).to_contain_text("Next in line")
     await expect(chat.log).not_to_contain_text("2nd in line")
@@ -226,7 +166,7 @@ async def test_message_keeps_its_place_while_the_server_restarts(
     chat: ChatPage, site: Site, make_settings: MakeSettings
 ) -> None:
     settings = make_settings()
-    runner, port = await start_site(create_app(site.service, RequestWatcher(site.database), settings), settings)
+    runner, port = await start_site(create_app(site.services, RequestWatcher(site.database)), settings)
     site.worker.pause()
     await chat.page.goto(f"http://127.0.0.1:{port}/")
     await chat.ask()
@@ -236,7 +176,7 @@ async def test_message_keeps_its_place_while_the_server_restarts(
     await expect(chat.page.locator("#model")).to_have_text("offline")
     site.worker.resume()
     settings = make_settings(web_port=port)
-    runner, _ = await start_site(create_app(site.service, RequestWatcher(site.database), settings), settings)
+    runner, _ = await start_site(create_app(site.services, RequestWatcher(site.database)), settings)
     await expect(chat.cards).to_have_count(4)
     await expect(chat.log).not_to_contain_text("Connection lost")
     await chat.page.goto("about:blank")
@@ -390,9 +330,9 @@ async def test_everything_that_can_be_pressed_has_a_name_and_is_large_enough(cha
     await chat.page.set_viewport_size({"width": 320, "height": 700})
     pressable = chat.page.locator("button:visible, input:visible, textarea:visible, a:visible")
     names = [await item.evaluate(ACCESSIBLE_NAME) for item in await pressable.all()]
-    assert len(names) >= 4 * 3 + 2 + 3 + 3
+    assert len(names) >= 4 * 5 + 3 + 3 + 4
     assert all(names)
-    assert len({name for name in names if "prompt" in name}) == 12
+    assert len({name for name in names if "prompt" in name}) == 20
     boxes = [await item.bounding_box() for item in await chat.page.locator("button:visible").all()]
     assert all(box is not None and box["height"] >= 38 and box["width"] >= 38 for box in boxes)
     await expect(chat.log).to_have_attribute("aria-live", "polite")
@@ -439,10 +379,12 @@ ACCESSIBLE_NAME = """element => element.getAttribute("aria-label")
 
 def request_with(text: str) -> dict[str, Any]:
     """Return an answered request as the API shows it, with `text` for an idea and a prompt."""
-    votes = {"votes_up": 0, "votes_down": 0, "my_vote": None}
+    votes = {"votes_up": 0, "votes_down": 0, "my_vote": None, "is_saved": False}
     moment = "2026-01-01T00:00:00+00:00"
     return {
         "id": "0" * 25 + "2",
+        "kind": "ask",
+        "is_private": False,
         "idea": text,
         "subject": text,
         "state": "done",

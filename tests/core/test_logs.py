@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 import structlog
@@ -56,6 +57,20 @@ def test_traceback_is_within_its_line(capsys: pytest.CaptureFixture[str]) -> Non
         get_logger("some.module").exception("request.failed")
     [line] = lines(capsys)
     assert "ValueError: broken" in str(line["exception"])
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_traceback_shows_no_variables(capsys: pytest.CaptureFixture[str], form: Literal["console", "json"]) -> None:
+    """Tracebacks on a terminal used to show the local variables of every frame, a bot's token among them."""
+    configure_logs(level="INFO", form=form)
+    token = "-".join(("canary", "token"))
+    try:
+        raise ValueError(len(token))
+    except ValueError:
+        get_logger("some.module").exception("request.failed")
+    shown = capsys.readouterr().err
+    assert "ValueError: 12" in shown
+    assert token not in shown
 
 
 def test_context_bound_for_a_request_is_on_every_line(capsys: pytest.CaptureFixture[str]) -> None:

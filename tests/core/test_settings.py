@@ -8,7 +8,15 @@ from pydantic import ValidationError
 from core.errors import ConfigError
 from core.settings import POCKET_FOLDER, PROJECT_ROOT, Settings, load_settings
 
-SECRETS = ("web_password", "discord_token", "slack_bot_token", "slack_app_token", "slack_signing_secret")
+SECRETS = (
+    "web_password",
+    "discord_token",
+    "slack_bot_token",
+    "slack_app_token",
+    "slack_signing_secret",
+    "slack_client_secret",
+    "token_encryption_keys",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +125,7 @@ def test_refusal_does_not_repeat_a_secret(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_credential_is_kept_as_a_secret() -> None:
-    credentials = {name for name in Settings.model_fields if name.endswith(("_token", "_password", "_secret"))}
+    credentials = {name for name in Settings.model_fields if name.endswith(("_token", "_password", "_secret", "_keys"))}
     assert credentials == set(SECRETS)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,7 +58,13 @@ class World:
             return await users.ensure_user(session, identity)
 
     async def ask(
-        self, name: str = "ann", *, workspace: str | None = None, timeout_seconds: float = TIMEOUT_SECONDS
+        self,
+        name: str = "ann",
+        *,
+        workspace: str | None = None,
+        conversation: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        **changes: object,
     ) -> str:
         user_id = await self.user(name, workspace=workspace)
         request = NewRequest(
@@ -68,7 +75,9 @@ class World:
             timeout_seconds=timeout_seconds,
         )
         async with self.database.write() as session:
-            return await self.queue.enqueue(session, user_id, request)
+            return await self.queue.enqueue(
+                session, user_id, replace(request, **changes), conversation_external_id=conversation
+            )
 
     async def claim_one(self, request_id: str | None = None) -> ClaimedRequest:
         (claim,) = await self.queue.claim("w", 1, only=request_id)
@@ -78,9 +87,9 @@ class World:
         drafts = [CandidateDraft(rank=rank, text=text, score=-rank / 10) for rank, text in enumerate(texts, start=1)]
         return await self.queue.complete(claim, drafts, MODEL, {"num_beams": 8}, 0.5)
 
-    async def answered(self, name: str = "ann") -> RequestView:
+    async def answered(self, name: str = "ann", **changes: object) -> RequestView:
         """A request by `name` with two candidates."""
-        request_id = await self.ask(name)
+        request_id = await self.ask(name, **changes)
         assert await self.complete(await self.claim_one(request_id))
         return await self.view(request_id)
 

@@ -1,6 +1,7 @@
 """Transactions, and what a person is told when the database cannot be used."""
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
@@ -14,7 +15,8 @@ from core.errors import ConfigError, NotFound, StorageBusy, StorageError
 from storage import faults
 from storage.database import Database, open_database
 
-INSERT = text("INSERT INTO workspaces VALUES ('1', 'slack', 'T1', '2026-01-01 00:00:00.000000')")
+COLUMNS = "workspaces (id, platform, external_id, is_private, created_at)"
+INSERT = text(f"INSERT INTO {COLUMNS} VALUES ('1', 'slack', 'T1', 0, '2026-01-01 00:00:00.000000')")
 
 
 def file_of(url: str) -> str:
@@ -86,12 +88,29 @@ async def test_writers_of_one_process_take_turns(world):
         async with world.database.write() as session:
             before = await session.scalar(text("SELECT count(*) FROM workspaces"))
             await session.execute(
-                text("INSERT INTO workspaces VALUES (:id, 'slack', :id, '2026-01-01 00:00:00.000000')"),
+                text(f"INSERT INTO {COLUMNS} VALUES (:id, 'slack', :id, 0, '2026-01-01 00:00:00.000000')"),
                 {"id": str(before)},
             )
 
     await asyncio.gather(*(add() for _ in range(50)))
     assert await world.count("workspaces") == 50
+
+
+async def test_writers_come_in_the_order_in_which_they_asked(database):
+    """SQLAlchemy's pool lets a newcomer overtake: two presses of one person changed places when much was going on."""
+    came: list[int] = []
+
+    async def write(number: int) -> None:
+        async with database.write():
+            came.append(number)
+
+    pauses, writing = random.Random(1), []
+    for number in range(600):
+        writing.append(asyncio.create_task(write(number)))
+        for _ in range(pauses.randrange(4)):
+            await asyncio.sleep(0)
+    await asyncio.gather(*writing)
+    assert came == list(range(600))
 
 
 async def test_a_write_inside_a_write_is_refused_instead_of_hanging(url):

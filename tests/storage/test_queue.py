@@ -7,10 +7,11 @@ from itertools import product
 import pytest
 from sqlalchemy import text
 
-from core.records import RequestState
+from core.records import RequestKind, RequestState
 from storage import requests
 from storage.database import open_database
 from storage.queue import EXPIRED, STALLED
+from storage.tables import RequestRow
 
 QUEUED, RUNNING, DONE = RequestState.QUEUED, RequestState.RUNNING, RequestState.DONE
 FAILED, CANCELLED, OVERDUE = RequestState.FAILED, RequestState.CANCELLED, RequestState.EXPIRED
@@ -39,6 +40,22 @@ async def test_a_claim_carries_what_the_worker_needs(world):
     assert (claim.id, claim.subject, claim.parameters, claim.attempt) == (request_id, "a boy", "--ar 3:2", 1)
     assert (claim.images, claim.num_candidates) == (("https://example.org/a.png",), 4)
     assert claim.deadline.tzinfo is not None
+
+
+async def test_a_request_that_goes_on_from_another_keeps_how_and_tells_what_to_avoid(world):
+    parent_id = await world.ask()
+    avoid = ("a boy, oil painting", "a boy, pencil")
+    request_id = await world.ask(kind=RequestKind.REROLL, parent_id=parent_id, avoid=avoid, conversation="channel")
+    assert (await world.claim_one(request_id)).avoid == avoid
+    assert (await world.claim_one(parent_id)).avoid == ()
+    async with world.database.read() as session:
+        row = await session.get(RequestRow, request_id)
+        assert (row.kind, row.parent_id, row.conversation_external_id, row.is_private) == (
+            RequestKind.REROLL,
+            parent_id,
+            "channel",
+            False,
+        )
 
 
 async def test_an_empty_queue_gives_nothing(world):

@@ -1,14 +1,22 @@
 """What people see of their requests: views, position, estimate, history, cancelling, counting."""
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from core.errors import NotFound
-from core.records import ModelInfo, RequestState, Thumb, WorkerState
-from storage import requests, votes, workers
+from core.records import (
+    Feedback,
+    ModelInfo,
+    OutboxKind,
+    Platform,
+    RequestKind,
+    RequestState,
+    Thumb,
+    WorkerState,
+)
+from storage import favorites, feedback, outbox, quotas, requests, votes, workers
 from storage.forecast import NUM_RECENT_REQUESTS
 from storage.tables import RequestRow
+from tests.storage.plans import plans_of, statements_seen
 
 MODEL = ModelInfo(base="pocket", adapter=None, precision="fp32", device="cpu")
 
@@ -87,18 +95,33 @@ async def test_votes_are_counted_for_everybody_and_shown_for_the_viewer(world):
 @pytest.mark.parametrize("num_requests", [1, 40])
 async def test_the_number_of_queries_does_not_grow_with_the_requests(world, num_requests):
     ids = [await world.ask(f"user {number % 3}") for number in range(num_requests)]
-    statements = []
-
-    def on_execute(_connection, _cursor, statement, *_rest):
-        statements.append(statement)
-
     viewer_id = await world.user()
-    async with world.database.read() as session:
-        event.listen(Engine, "before_cursor_execute", on_execute)
+    async with world.database.read() as session, statements_seen() as statements:
         found = await requests.views(session, ids, viewer_id=viewer_id)
-        event.remove(Engine, "before_cursor_execute", on_execute)
     assert len(found) == num_requests
     assert len(statements) == 5
+
+
+async def test_views_history_and_counts_read_by_indices(world):
+    """Votes are counted within one index, however many there are."""
+    request = await world.answered()
+    user_id = await world.user()
+
+    async def look() -> None:
+        async with world.database.read() as session:
+            await requests.history(session, user_id, before=request.id + "Z", limit=5)
+            await requests.open_of(session, user_id)
+            await requests.count_open(session, user_id=user_id)
+            await quotas.nth_newest(session, user_id=user_id, workspace_external_id="x", since=request.created_at, n=5)
+            await requests.texts_of(session, [request.id])
+
+    plans = await plans_of(world.database, look())
+    assert len(plans) == 7
+    for plan in plans:
+        assert not [step for step in plan if step.startswith("SCAN")], plan
+    counts = [step for plan in plans for step in plan if "ix_votes_candidate_id_thumb" in step]
+    assert len(counts) == 2
+    assert all("COVERING INDEX" in step for step in counts)
 
 
 async def test_a_view_in_the_same_transaction_sees_the_change_before_it(world):
@@ -110,6 +133,24 @@ async def test_a_view_in_the_same_transaction_sees_the_change_before_it(world):
         await requests.cancel(session, request_id, user_id=user_id)
         view = await requests.view(session, request_id, viewer_id=user_id)
     assert view.state is RequestState.CANCELLED
+
+
+async def test_a_view_tells_whose_request_it_is_and_how_it_came_about(world):
+    parent_id = await world.ask()
+    request_id = await world.ask(kind=RequestKind.REMIX, parent_id=parent_id, is_private=True)
+    mine, theirs = await world.view(request_id), await world.view(request_id, viewer="bob")
+    assert (mine.kind, mine.is_private, mine.is_own, mine.asker_name) == (RequestKind.REMIX, True, True, "ann")
+    assert (theirs.is_own, theirs.asker_name) == (False, "ann")
+
+
+async def test_a_view_tells_what_the_viewer_saved(world):
+    request = await world.answered()
+    user_id = await world.user("bob")
+    async with world.database.write() as session:
+        await favorites.save(session, user_id, request.candidates[1].id, is_saved=True)
+    for viewer, saved in (("ann", [False, False]), ("bob", [False, True])):
+        view = await world.view(request.id, viewer=viewer)
+        assert [candidate.is_saved for candidate in view.candidates] == saved
 
 
 # Position and estimate
@@ -200,6 +241,27 @@ async def test_history_is_ones_own_newest_first_and_goes_on_where_it_stopped(wor
     assert [view.id for view in first + rest] == mine[::-1]
 
 
+async def test_open_requests_are_listed_oldest_first_and_are_ones_own(world):
+    done = await world.answered("ann")
+    mine = [await world.ask("ann") for _ in range(3)]
+    await world.ask("bob")
+    await world.claim_one(mine[1])
+    user_id = await world.user("ann")
+    async with world.database.read() as session:
+        listed = await requests.open_of(session, user_id)
+    assert [view.id for view in listed] == mine
+    assert [view.state for view in listed] == [RequestState.QUEUED, RequestState.RUNNING, RequestState.QUEUED]
+    assert done.id not in mine
+
+
+async def test_texts_are_told_by_request_and_rank(world):
+    first, second, open_one = await world.answered(), await world.answered(), await world.ask()
+    async with world.database.read() as session:
+        assert await requests.texts_of(session, [second.id, first.id, open_one]) == ("one", "two", "one", "two")
+        assert await requests.texts_of(session, [open_one]) == ()
+        assert await requests.texts_of(session, []) == ()
+
+
 # Cancelling
 
 
@@ -233,6 +295,66 @@ async def test_nobody_cancels_somebody_elses_request(world):
     for name, wanted in (("bob", request_id), ("ann", "nothing")):
         with pytest.raises(NotFound, match=f"no request {wanted} of yours"):
             await cancel(world, wanted, name)
+    assert await world.state(request_id) is RequestState.QUEUED
+
+
+async def test_all_open_requests_of_a_person_are_cancelled_at_once(world):
+    done = await world.answered("ann")
+    running, queued, others = await world.ask("ann"), await world.ask("ann"), await world.ask("bob")
+    claim = await world.claim_one(running)
+    user_id = await world.user("ann")
+    async with world.database.write() as session:
+        assert await requests.cancel_open(session, user_id) == 2
+        assert await requests.cancel_open(session, user_id) == 0
+    states = [await world.state(request_id) for request_id in (done.id, running, queued, others)]
+    cancelled = RequestState.CANCELLED
+    assert states == [RequestState.DONE, cancelled, cancelled, RequestState.QUEUED]
+    assert not await world.complete(claim)
+
+
+# Deleting
+
+
+async def delete(world, request_id, name="ann"):
+    user_id = await world.user(name)
+    async with world.database.write() as session:
+        await requests.delete(session, request_id, user_id=user_id)
+
+
+async def test_deleting_takes_prompts_votes_and_messages_along_but_no_child(world):
+    request, bob = await world.answered(), await world.user("bob")
+    child = await world.ask(kind=RequestKind.VARY, parent_id=request.id)
+    async with world.database.write() as session:
+        candidate = request.candidates[0].id
+        await votes.cast(session, user_id=bob, candidate_id=candidate, thumb=Thumb.UP, event_id="1")
+        await favorites.save(session, bob, candidate, is_saved=True)
+        await feedback.give(session, user_id=bob, candidate_id=candidate, feedback=Feedback(correction="better"))
+        await outbox.add(
+            session,
+            request_id=request.id,
+            platform=Platform.DISCORD,
+            key="answer",
+            kind=OutboxKind.ANSWER,
+            destination={},
+        )
+    await delete(world, request.id)
+    for table in ("candidates", "votes", "vote_events", "favorites", "feedback", "outbox"):
+        assert await world.count(table) == 0, table
+    assert (await world.view(child)).state is RequestState.QUEUED
+
+
+async def test_a_request_deleted_while_running_is_not_answered(world):
+    claim = await world.claim_one(await world.ask())
+    await delete(world, claim.id)
+    assert await world.queue.heartbeat([claim]) == frozenset()
+    assert not await world.complete(claim)
+
+
+async def test_nobody_deletes_somebody_elses_request(world):
+    request_id = await world.ask("ann")
+    for name, wanted in (("bob", request_id), ("ann", "nothing")):
+        with pytest.raises(NotFound, match=f"no request {wanted} of yours to delete"):
+            await delete(world, wanted, name)
     assert await world.state(request_id) is RequestState.QUEUED
 
 

@@ -3,17 +3,23 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import inspect, select, text
+from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
+from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
+from sqlalchemy import MetaData, UniqueConstraint, inspect, select, text
 from sqlalchemy.exc import StatementError
 
 from core.errors import StorageError
 from core.records import Platform
 from storage.identifiers import ID_LENGTH, new_id
+from storage.slack_tables import BOTS, INSTALLATIONS, OAUTH_STATES
 from storage.tables import METADATA, WorkspaceRow
 
 
 def workspace(created_at: datetime) -> WorkspaceRow:
-    return WorkspaceRow(id=new_id(), platform=Platform.SLACK, external_id=new_id(), created_at=created_at)
+    external_id = new_id()
+    return WorkspaceRow(
+        id=new_id(), platform=Platform.SLACK, external_id=external_id, is_private=False, created_at=created_at
+    )
 
 
 async def test_a_time_without_a_zone_is_refused(database):
@@ -61,10 +67,17 @@ def test_identifiers_sort_in_the_order_they_were_made():
         "UPDATE users SET platform = 'irc'",
         "UPDATE requests SET user_id = 'nobody'",
         "INSERT INTO consents SELECT 1, 'nobody', 1, created_at FROM users",
-        "INSERT INTO users SELECT 'x', platform, external_id, NULL, NULL, created_at FROM users",
+        "INSERT INTO users (id, platform, external_id, created_at) SELECT 'x', platform, external_id, created_at"
+        " FROM users",
+        "UPDATE requests SET kind = 'dream'",
+        "UPDATE requests SET parent_id = 'nothing'",
+        "INSERT INTO feedback (user_id, candidate_id, created_at, updated_at)"
+        " SELECT users.id, candidates.id, users.created_at, users.created_at FROM users, candidates",
+        "INSERT INTO favorites (user_id, candidate_id, created_at) SELECT id, 'nothing', created_at FROM users",
     ],
 )
 async def test_a_row_that_breaks_a_rule_is_refused(world, statement):
+    await world.answered()
     await world.ask()
     with pytest.raises(StorageError, match="refused a change that breaks its rules"):
         async with world.database.write() as session:
@@ -94,7 +107,39 @@ def test_every_constraint_has_a_name_that_fits_postgresql():
     assert len(names) == len(set(names))
 
 
+def test_every_foreign_key_leads_an_index():
+    """Deleting a row looks for those that refer to it, in every table; without an index it reads all of them."""
+    keys = [key for table in METADATA.tables.values() for key in table.foreign_keys]
+    assert len(keys) > 20
+    for key in keys:
+        table = key.parent.table
+        indices = [list(index.columns) for index in table.indexes]
+        unique = [list(part.columns) for part in table.constraints if isinstance(part, UniqueConstraint)]
+        leading = [columns[0] for columns in [*indices, *unique, list(table.primary_key)]]
+        assert key.parent in leading, key.parent
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (INSTALLATIONS, SQLAlchemyInstallationStore.build_installations_table(MetaData(), INSTALLATIONS)),
+        (BOTS, SQLAlchemyInstallationStore.build_bots_table(MetaData(), BOTS)),
+        (OAUTH_STATES, SQLAlchemyOAuthStateStore.build_oauth_states_table(MetaData(), OAUTH_STATES)),
+    ],
+)
+def test_slacks_tables_equal_its_librarys_but_have_room_for_encrypted_tokens(ours, theirs):
+    mine = METADATA.tables[ours]
+    assert set(mine.columns.keys()) == set(theirs.columns.keys())
+    for column in theirs.columns:
+        equal = mine.columns[column.name]
+        holds_a_secret = column.name.endswith("_token") or column.name == "incoming_webhook_url"
+        assert str(equal.type) == ("TEXT" if holds_a_secret else str(column.type)), column
+        assert (equal.nullable, equal.primary_key) == (column.nullable, column.primary_key), column
+    named = [{index.name: index.columns.keys() for index in table.indexes} for table in (mine, theirs)]
+    assert named[0] == named[1]
+
+
 def test_every_row_says_what_it_is():
     mappers = list(WorkspaceRow.registry.mappers)
-    assert len(mappers) == 13
+    assert len(mappers) == 17
     assert all(inspect(mapper).class_.__doc__ for mapper in mappers)

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from sqlalchemy import text
 
-from core.records import Identity, Platform, Thumb
-from storage import consents, events, users, votes
+from core.records import Feedback, Identity, OutboxKind, Platform, Thumb
+from storage import consents, events, favorites, feedback, outbox, users, votes
+from storage.belongings import BELONGINGS
+from storage.tables import METADATA
 
 ANN = Identity(platform=Platform.DISCORD, external_id="1", display_name="Ann", workspace_external_id="server")
 TABLES = (
@@ -17,6 +19,9 @@ TABLES = (
     "consents",
     "seen_events",
     "training_examples",
+    "favorites",
+    "feedback",
+    "outbox",
 )
 
 
@@ -38,6 +43,14 @@ async def test_a_person_is_known_by_platform_and_id(world):
     assert await world.count("users") == 3
 
 
+async def test_a_person_who_is_known_already_is_not_written_again(world):
+    """Every press comes by here, so it must not cost a write."""
+    await ensure(world, ANN)
+    async with world.database.read() as session:
+        assert await users.ensure_user(session, ANN) == await users.find_user(session, ANN)
+        assert await users.ensure_user(session, replace(ANN, display_name=None)) is not None
+
+
 async def test_finding_makes_nobody(world):
     async with world.database.read() as session:
         assert await users.find_user(session, ANN) is None
@@ -46,15 +59,20 @@ async def test_finding_makes_nobody(world):
         assert await users.find_user(session, ANN) == ann
 
 
-async def test_name_and_workspace_follow_the_person(world):
-    await ensure(world, ANN)
-    await ensure(world, replace(ANN, display_name="Anna", workspace_external_id="other"))
+async def test_name_language_and_workspace_follow_the_person(world):
+    await ensure(world, replace(ANN, locale="en"))
     query = (
-        "SELECT display_name, workspaces.external_id FROM users LEFT JOIN workspaces ON workspaces.id = workspace_id"
+        "SELECT display_name, locale, workspaces.external_id"
+        " FROM users LEFT JOIN workspaces ON workspaces.id = workspace_id"
     )
-    assert await rows(world, query) == [("Anna", "other")]
-    await ensure(world, replace(ANN, display_name=None, workspace_external_id=None))
-    assert await rows(world, query) == [("Anna", None)]
+    for changed, kept in (
+        ({"locale": "de"}, ("Ann", "de", "server")),
+        ({"display_name": "Anna"}, ("Anna", "de", "server")),
+        ({"display_name": None, "workspace_external_id": "other"}, ("Anna", "de", "other")),
+        ({"display_name": None, "workspace_external_id": None}, ("Anna", "de", None)),
+    ):
+        await ensure(world, replace(ANN, **changed))
+        assert await rows(world, query) == [kept]
     assert await world.count("workspaces") == 2
 
 
@@ -69,12 +87,23 @@ async def test_a_request_keeps_where_it_was_asked(world):
 
 
 async def live_a_little(world, name: str) -> str:
-    """Leave one of everything: a request with candidates, a vote, a consent, a remembered event."""
+    """Leave one of everything; of remembered events one that led to a request and one that led to none."""
     user_id, request = await world.user(name), await world.answered(name)
+    candidate_id = request.candidates[0].id
     async with world.database.write() as session:
-        await votes.cast(session, user_id=user_id, candidate_id=request.candidates[0].id, thumb=Thumb.UP, event_id="1")
+        await votes.cast(session, user_id=user_id, candidate_id=candidate_id, thumb=Thumb.UP, event_id="1")
         await consents.record(session, user_id, is_given=True)
         await events.remember(session, Platform.DISCORD, f"ask of {name}", request.id)
+        await favorites.toggle(session, user_id, candidate_id, event_id=f"save of {name}")
+        await feedback.give(session, user_id=user_id, candidate_id=candidate_id, feedback=Feedback(correction="better"))
+        await outbox.add(
+            session,
+            request_id=request.id,
+            platform=Platform.DISCORD,
+            key=request.id,
+            kind=OutboxKind.ANSWER,
+            destination={},
+        )
     return user_id
 
 
@@ -108,15 +137,31 @@ async def counts(world) -> dict[str, int]:
 
 
 async def test_forgetting_a_user_deletes_everything_of_theirs_and_nothing_of_others(world):
-    ann, _bob = await live_a_little(world, "ann"), await live_a_little(world, "bob")
+    ann, bob = await live_a_little(world, "ann"), await live_a_little(world, "bob")
     await learn_from_everything(world, "first")
     before = await counts(world)
     await forget(world, ann)
     after = await counts(world)
     assert before == {table: 2 * count for table, count in after.items()}
     assert all(after.values())
+    assert set(await rows(world, "SELECT user_id FROM seen_events")) == {(bob,)}
     assert await rows(world, "SELECT external_id FROM users") == [("bob",)]
     assert await world.count("training_runs") == 1
+
+
+def test_all_that_hangs_below_a_person_is_a_belonging_and_nothing_else():
+    """Only what is a belonging is shown, exported and deleted; audit rows stay on purpose."""
+    below = {
+        table.name
+        for table in METADATA.tables.values()
+        for key in table.foreign_keys
+        if key.column.table.name == "users"
+    }
+    assert below - {"audit_events"} == {belonging.row.__tablename__ for belonging in BELONGINGS} - {
+        "candidates",
+        "outbox",
+    }
+    assert len(BELONGINGS) == 9
 
 
 async def test_forgetting_lists_the_adapters_that_had_learned_from_them(world):

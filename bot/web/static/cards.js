@@ -1,14 +1,16 @@
 // The cards of one answer, best first, and their shapes while the answer is being written.
 
-import { copy } from "/static/clipboard.js";
-import { icon, make, quietButton } from "/static/dom.js";
+import { copyButton } from "/static/copy_button.js";
+import { make, quietButton } from "/static/dom.js";
+import { feedbackForm } from "/static/feedback_form.js";
 import { promptText } from "/static/prompt_text.js";
+import { saveButton } from "/static/save_button.js";
 import { Votes } from "/static/votes.js";
 
-const COPIED_MS = 2000;
-
-export function cards(candidates) {
-  return make("ol", { class: "cards", role: "list", "aria-label": "Prompts" }, ...candidates.map(card));
+/** `onVary(candidate)` is told which prompt somebody wants more of. */
+export function cards(candidates, onVary) {
+  const items = candidates.map((candidate) => card(candidate, onVary));
+  return make("ol", { class: "cards", role: "list", "aria-label": "Prompts" }, ...items);
 }
 
 export function ghostCards(count) {
@@ -18,29 +20,38 @@ export function ghostCards(count) {
   return make("ol", { class: "cards", "aria-hidden": "true" }, ...ghosts);
 }
 
-function card(candidate) {
-  const item = make("li", { class: "card", "data-candidate": candidate.id });
-  const votes = new Votes(candidate, (thumb) => (thumb ? (item.dataset.vote = thumb) : delete item.dataset.vote));
-  const rank = make("span", { class: "rank" }, make("span", { class: "hidden-text" }, "Prompt "), String(candidate.rank));
-  const foot = make("div", { class: "card-foot", "aria-live": "off" }, rank, copyButton(candidate), ...votes.elements);
-  item.append(promptText(candidate.text), foot, votes.note);
-  return item;
-}
+const afterLayout = (act) => requestAnimationFrame(() => requestAnimationFrame(act));
 
-function copyButton(candidate) {
-  const button = quietButton({ iconName: "copy", label: "Copy", name: `Copy prompt ${candidate.rank}`, classes: "copy" });
-  const show = (iconName, label, name) => {
-    button.classList.toggle("is-done", iconName === "check");
-    button.replaceChildren(icon(iconName), make("span", {}, label));
-    button.setAttribute("aria-label", name);
+function card(candidate, onVary) {
+  const what = `prompt ${candidate.rank}`;
+  const item = make("li", { class: "card", "data-candidate": candidate.id });
+  const note = make("p", { class: "card-note", role: "status" });
+  const say = (sentence, { isProblem = true } = {}) => {
+    note.textContent = sentence;
+    note.classList.toggle("is-problem", isProblem);
   };
-  let timer;
-  button.addEventListener("click", async () => {
-    const isCopied = await copy(candidate.text);
-    if (isCopied) show("check", "Copied", `Copied prompt ${candidate.rank}`);
-    else show("copy", "Select to copy", `Could not copy prompt ${candidate.rank}; select its text instead`);
-    clearTimeout(timer);
-    timer = setTimeout(() => show("copy", "Copy", `Copy prompt ${candidate.rank}`), COPIED_MS);
+  const votes = new Votes(candidate, {
+    onShow: (thumb) => (thumb ? (item.dataset.vote = thumb) : delete item.dataset.vote),
+    onPress: (thumb) => (thumb === "down" ? offerForm() : closeForm()),
+    onProblem: say,
   });
-  return button;
+  let form = null;
+  const closeForm = () => {
+    if (form?.contains(document.activeElement)) votes.focus("down");
+    form?.remove();
+    form = null;
+  };
+  const offerForm = () => {
+    const onThanks = (sentence) => (closeForm(), say(sentence, { isProblem: false }));
+    closeForm();
+    form = feedbackForm(candidate, { onClose: closeForm, onThanks });
+    item.append(form);
+    afterLayout(() => form?.scrollIntoView({ block: "nearest" })); // the conversation goes back to its place first
+  };
+  const vary = quietButton({ iconName: "vary", label: "Vary", name: `Vary ${what}`, classes: "vary" });
+  vary.addEventListener("click", () => onVary(candidate));
+  const rank = make("span", { class: "rank" }, make("span", { class: "hidden-text" }, "Prompt "), String(candidate.rank));
+  const buttons = [copyButton(candidate.text, what), vary, saveButton(candidate, what, say), ...votes.elements];
+  item.append(promptText(candidate.text), make("div", { class: "card-foot", "aria-live": "off" }, rank, ...buttons), note);
+  return item;
 }

@@ -1,10 +1,11 @@
 // The conversation's rules: what happens with a text that was sent, and what this browser asked before.
 
 import * as api from "/static/api.js";
+import { askOptions } from "/static/ask_options.js";
 import { Backoff } from "/static/backoff.js";
 import { ideaOf, ownCommand } from "/static/commands.js";
 import { Exchange } from "/static/exchange.js";
-import { greeting, help } from "/static/messages.js";
+import { bot, botText, greeting, help } from "/static/messages.js";
 
 const MAX_TRIES = 4;
 const TITLE = document.title;
@@ -14,15 +15,23 @@ export class Chat {
   #composer;
   #status;
   #older;
+  #announcer;
+  #remixMark;
   #before = null; // where the next older page starts
   #hasAsked = false;
-  #keys = new Map(); // idea → key of a try that got no answer, so that asking again cannot ask twice
+  #wishes = new Set(); // what is on its way: the same again, as from a double click, is the same request
+  #keys = new Map(); // what was wished for → key of a try that got no answer, so that trying again cannot ask twice
 
-  constructor({ conversation, composer, status, older }) {
+  /** What to do with the page's own commands: `run(name, rest)`. */
+  run = null;
+
+  constructor({ conversation, composer, status, older, announcer, remixMark }) {
     this.#conversation = conversation;
     this.#composer = composer;
     this.#status = status;
     this.#older = older;
+    this.#announcer = announcer;
+    this.#remixMark = remixMark;
     older.addEventListener("click", () => this.#showOlder());
     document.addEventListener("visibilitychange", () => (document.title = TITLE));
   }
@@ -32,33 +41,51 @@ export class Chat {
   workers = () => this.#status.state;
   focus = () => this.#composer.focus();
   answered = () => document.hidden && (document.title = `(1) ${TITLE}`);
+
   edit = (idea) => {
     this.#composer.text = idea;
     this.#composer.focus();
   };
 
-  /** Ask; a text that is refused goes back into the message box. */
-  ask = async (idea, text = idea) => {
-    const exchange = new Exchange(idea, this);
-    this.#hasAsked = true;
-    exchange.showSending();
-    this.#conversation.isEmpty = false;
-    this.#conversation.append(exchange.element);
-    try {
-      await exchange.show(await this.#send(idea, exchange));
-    } catch (error) {
-      exchange.showProblem(error.message);
-      if (!this.#composer.text) this.#composer.text = text;
-      this.#conversation.pin(exchange.answer);
-    }
+  startRemix = (request) => {
+    this.#remixMark.show(request);
+    this.edit(request.idea);
   };
+
+  removed = () => {
+    this.#announcer.textContent = "Deleted.";
+    this.focus();
+  };
+
+  ask = (idea, text = idea) =>
+    this.#begin({ idea, text, wish: `ask ${idea}`, call: (key) => api.ask(idea, askOptions(), key) });
+
+  remix = (request, idea, text = idea) =>
+    this.#begin({
+      idea,
+      text,
+      kind: "remix",
+      wish: `remix ${request.id} ${idea}`,
+      call: (key) => api.remix(request.id, idea, key),
+      onRefused: () => this.#remixMark.show(request),
+    });
+
+  vary = ({ idea }, { id }) =>
+    this.#begin({ idea, kind: "vary", wish: `vary ${id}`, call: (key) => api.vary(id, key) });
+
+  reroll = ({ idea, id }) =>
+    this.#begin({ idea, kind: "reroll", wish: `reroll ${id}`, call: (key) => api.reroll(id, key) });
 
   /** Do what `text` says: one of the page's own commands, or an idea. */
   take(text) {
-    const own = { "/history": this.#history, "/help": this.#help }[ownCommand(text)];
-    if (own) own();
-    else this.ask(ideaOf(text), text);
+    const own = ownCommand(text);
+    if (own) return this.run(own.name, own.rest);
+    const base = this.#remixMark.take();
+    return base ? this.remix(base, ideaOf(text), text) : this.ask(ideaOf(text), text);
   }
+
+  say = (sentence) => this.#append(bot(botText(sentence)));
+  help = () => this.#append(help());
 
   /** Show what this browser asked before, once the server can be reached. */
   async start() {
@@ -67,23 +94,62 @@ export class Chat {
     this.#conversation.startAnnouncing();
   }
 
-  async #send(idea, exchange) {
-    const key = this.#keys.get(idea) ?? newKey();
-    const backoff = new Backoff();
-    this.#keys.set(idea, key);
-    for (let tries = 1; ; tries += 1) {
-      try {
-        const request = await api.ask(idea, key);
-        this.#keys.delete(idea);
-        return request;
-      } catch (error) {
-        const isPassing = error instanceof api.Unreachable || error.isPassing;
-        if (!isPassing) this.#keys.delete(idea);
-        if (!isPassing || tries === MAX_TRIES) throw error;
-        exchange.showTrouble();
-        await backoff.wait();
+  /** Show an empty conversation: everything was deleted. */
+  clear() {
+    this.#before = null;
+    this.#older.hidden = true;
+    this.#hasAsked = false;
+    this.#remixMark.take();
+    this.#composer.forget();
+    this.#conversation.clear(this.#greeting());
+  }
+
+  /** Open an exchange and follow it to its end; a `text` that is refused goes back into the message box. */
+  async #begin({ idea, text = null, kind = "ask", wish, call, onRefused = () => {} }) {
+    if (this.#wishes.has(wish)) return;
+    const exchange = new Exchange(idea, this, kind);
+    this.#hasAsked = true;
+    exchange.showSending();
+    this.#append(exchange.element);
+    try {
+      await exchange.show(await this.#send(wish, call, exchange));
+    } catch (error) {
+      exchange.showProblem(error.message);
+      if (text && !this.#composer.text) {
+        this.#composer.text = text;
+        onRefused();
       }
+      this.#conversation.pin(exchange.answer);
     }
+  }
+
+  async #send(wish, call, exchange) {
+    const key = this.#keys.get(wish) ?? api.newKey();
+    const backoff = new Backoff();
+    this.#keys.set(wish, key);
+    this.#wishes.add(wish);
+    try {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          const request = await call(key);
+          this.#keys.delete(wish);
+          return request;
+        } catch (error) {
+          const isPassing = error instanceof api.Unreachable || error.isPassing;
+          if (!isPassing) this.#keys.delete(wish);
+          if (!isPassing || tries === MAX_TRIES) throw error;
+          exchange.showTrouble();
+          await backoff.wait();
+        }
+      }
+    } finally {
+      this.#wishes.delete(wish);
+    }
+  }
+
+  #append(element) {
+    this.#conversation.isEmpty = false;
+    this.#conversation.append(element);
   }
 
   /** Put one page of history on top; false if it could not be had. */
@@ -97,14 +163,14 @@ export class Chat {
     this.#before = page.next_before;
     this.#older.hidden = this.#before === null;
     const elements = page.requests.map((request) => this.#past(request)).reverse();
-    if (this.#before === null) elements.unshift(greeting((idea) => this.ask(idea)));
+    if (this.#before === null) elements.unshift(this.#greeting());
     this.#conversation.isEmpty = page.requests.length === 0 && !this.#hasAsked;
     this.#conversation.prepend(elements);
     return true;
   }
 
   #past(request) {
-    const exchange = new Exchange(request.idea, this);
+    const exchange = new Exchange(request.idea, this, request.kind);
     exchange.show(request);
     this.#composer.remember(request.idea, { isOldest: true });
     return exchange.element;
@@ -117,19 +183,7 @@ export class Chat {
     this.#older.textContent = isLoaded ? "Show older" : "Could not load, try again";
   }
 
-  #history = async () => {
-    if (this.#before !== null) await this.#showOlder();
-    this.#conversation.scrollToStart();
-  };
-
-  #help = () => {
-    this.#conversation.isEmpty = false;
-    this.#conversation.append(help());
-  };
-}
-
-/** 128 random bits; crypto.randomUUID is missing on plain http to another machine. */
-function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  #greeting() {
+    return greeting((idea) => this.ask(idea));
+  }
 }

@@ -16,7 +16,7 @@ function copyBySelection(text) {
   const focused = document.activeElement;
   const area = make("textarea", { class: "hidden-text", "aria-hidden": "true", tabindex: "-1" });
   area.value = text;
-  document.body.append(area);
+  (document.querySelector("dialog[open]") ?? document.body).append(area); // the rest of the page is inert then
   area.select();
   const isCopied = document.execCommand("copy");
   area.remove();

@@ -2,8 +2,15 @@
 
 export const COMMANDS = [
   { name: "/mjprompt", hint: "and an idea: four prompts for it", takesText: true },
-  { name: "/history", hint: "shows older messages", takesText: false },
-  { name: "/help", hint: "says what this chat can do", takesText: false },
+  { name: "/history", hint: "what you asked, page by page" },
+  { name: "/favorites", hint: "the prompts you saved" },
+  { name: "/queue", hint: "what you have waiting" },
+  { name: "/cancel", hint: "takes back all that is waiting" },
+  { name: "/privacy", hint: "what is kept of you: see, export, delete" },
+  { name: "/model", hint: "what answers, and what it learned from" },
+  { name: "/retrain", hint: "trains on the latest votes, for operators" },
+  { name: "/settings", hint: "what your ideas are asked with" },
+  { name: "/help", hint: "what this chat can do" },
 ];
 
 /** The commands that complete what was typed so far; none once there is more than the command. */
@@ -11,10 +18,12 @@ export function completions(typed) {
   return /^\/\S*$/.test(typed) ? COMMANDS.filter(({ name }) => name.startsWith(typed.toLowerCase())) : [];
 }
 
-/** The page's own command in `text`, or null for an idea. */
+/** The page's own command in `text` as `{ name, rest }`, or null for an idea. */
 export function ownCommand(text) {
-  const word = text.trim().toLowerCase();
-  return COMMANDS.some(({ name, takesText }) => name === word && !takesText) ? word : null;
+  const [word, ...rest] = text.trim().split(/\s+/);
+  const name = word.toLowerCase();
+  const isOwn = COMMANDS.some((command) => command.name === name && !command.takesText);
+  return isOwn ? { name, rest } : null;
 }
 
 /** What follows /mjprompt (or Midjourney's own command), or the whole text. */

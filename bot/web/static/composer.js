@@ -51,6 +51,12 @@ export class Composer {
     else if (this.#sent.at(-1) !== text) this.#sent.push(text);
   }
 
+  /** Remember nothing of what was sent. */
+  forget() {
+    this.#sent = [];
+    this.#recalled = null;
+  }
+
   #submit() {
     const text = this.text.trim();
     if (!text) return;

@@ -37,6 +37,13 @@ export class Conversation {
     this.#follow();
   }
 
+  /** Show nothing but `element`. */
+  clear(element) {
+    this.#log.replaceChildren(element);
+    this.isEmpty = true;
+    this.pin(element);
+  }
+
   pin(element) {
     this.#pinned = element;
     this.#follow();
@@ -85,7 +92,9 @@ export class Conversation {
 
   #scrolledByReader() {
     this.#lastTop = this.#scroller.scrollTop;
-    this.#pinned = this.#end - this.#lastTop < NEAR_PX ? this.#log.lastElementChild : null;
+    const last = this.#log.lastElementChild;
+    const isFollowing = this.#end - this.#lastTop < NEAR_PX && last && this.#topOf(last) >= this.#lastTop;
+    this.#pinned = isFollowing ? last : null; // never one that would pull the reader back up to its start
     this.#showLatest();
   }
 

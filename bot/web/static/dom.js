@@ -31,3 +31,8 @@ export function quietButton({ iconName = null, label = "", name = null, classes 
   if (label) button.append(make("span", {}, label));
   return button;
 }
+
+/** Make the one button of a form or question that does what it is about. */
+export function solidButton(label, { type = "button", classes = "" } = {}) {
+  return make("button", { type, class: `solid-button ${classes}`.trim() }, label);
+}

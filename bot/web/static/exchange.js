@@ -2,6 +2,7 @@
 
 import * as api from "/static/api.js";
 import { cards } from "/static/cards.js";
+import { askFirst } from "/static/confirm.js";
 import { make, quietButton } from "/static/dom.js";
 import { follow, isOpen } from "/static/follow.js";
 import { bot, botText, mine } from "/static/messages.js";
@@ -12,17 +13,19 @@ export class Exchange {
   #idea;
   #chat;
   #body;
+  #kind;
   #waiting = null;
 
   element;
   answer = bot();
 
-  /** `chat` offers ask(idea), edit(idea), focus(), workers() and answered(). */
-  constructor(idea, chat) {
+  /** `chat` offers ask, edit, vary, startRemix, reroll, removed, focus, workers and answered. */
+  constructor(idea, chat, kind) {
     this.#idea = idea;
     this.#chat = chat;
+    this.#kind = kind;
     this.#body = this.answer.querySelector(".bot-body");
-    this.element = make("div", { class: "exchange" }, mine(idea), this.answer);
+    this.element = make("div", { class: "exchange" }, mine(idea, kind), this.answer);
   }
 
   showSending() {
@@ -53,9 +56,18 @@ export class Exchange {
   }
 
   #update(request) {
+    this.element.dataset.request = request.id;
+    this.#showIdea(request.idea);
     if (isOpen(request)) this.#wait(request);
     else if (request.state === "done") this.#showAnswer(request);
-    else this.#replace(botText(endWords(request)), this.#after(this.#againButton()));
+    else this.#replace(botText(endWords(request)), this.#footOfNoAnswer(request));
+  }
+
+  /** The idea as it was taken in, with what the settings added. */
+  #showIdea(idea) {
+    if (idea === this.#idea) return;
+    this.#idea = idea;
+    this.element.firstChild.replaceWith(mine(idea, this.#kind));
   }
 
   #wait(request) {
@@ -64,9 +76,7 @@ export class Exchange {
       this.#replace(waiting.element);
       this.#waiting = waiting;
     }
-    if (request === null) return;
-    this.element.dataset.request = request.id;
-    this.#waiting.update(request);
+    if (request !== null) this.#waiting.update(request);
   }
 
   #showAnswer(request) {
@@ -76,21 +86,50 @@ export class Exchange {
       make("span", { class: "bot-head" }, headWords(request)),
       make("span", { class: "bot-facts" }, factWords(request)),
     );
-    this.element.dataset.request = request.id;
-    this.#replace(head, cards(request.candidates), this.#after());
+    const onVary = (candidate) => this.#chat.vary(request, candidate);
+    this.#replace(head, cards(request.candidates, onVary), this.#footOfAnswer(request));
   }
 
-  #after(...buttons) {
-    const edit = quietButton({ iconName: "edit", label: "Edit idea" });
-    edit.addEventListener("click", () => this.#chat.edit(this.#idea));
-    return make("div", { class: "after" }, ...buttons, edit);
+  #footOfAnswer(request) {
+    return this.#foot(
+      button("edit", "Remix", () => this.#chat.startRemix(request)),
+      button("again", "Re-roll", () => this.#chat.reroll(request)),
+      this.#deleteButton(request),
+    );
   }
 
-  /** Only where there is no answer: the same idea to the same model has the same four prompts. */
-  #againButton() {
-    const again = quietButton({ iconName: "again", label: "Again" });
-    again.addEventListener("click", () => this.#chat.ask(this.#idea));
-    return again;
+  #footOfNoAnswer(request) {
+    return this.#foot(
+      button("again", "Again", () => this.#chat.ask(this.#idea)),
+      button("edit", "Edit idea", () => this.#chat.edit(this.#idea)),
+      this.#deleteButton(request),
+    );
+  }
+
+  #foot(...buttons) {
+    return make("div", { class: "after" }, ...buttons);
+  }
+
+  #deleteButton(request) {
+    const one = button("delete", "Delete", () =>
+      askFirst(one.parentElement, {
+        question: "Delete this idea with its prompts and votes? Nothing brings it back.",
+        yes: "Delete",
+        onYes: () => this.#delete(request.id),
+      }),
+    );
+    return one;
+  }
+
+  /** One that is gone already is what was wished for. */
+  async #delete(id) {
+    try {
+      await api.remove(id);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+    }
+    this.element.remove();
+    this.#chat.removed();
   }
 
   async #cancel() {
@@ -108,4 +147,10 @@ export class Exchange {
     this.#body.replaceChildren(...children);
     if (hadFocus) this.#chat.focus();
   }
+}
+
+function button(iconName, label, onPress) {
+  const one = quietButton({ iconName, label });
+  one.addEventListener("click", onPress);
+  return one;
 }

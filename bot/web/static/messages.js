@@ -2,6 +2,7 @@
 
 import { make } from "/static/dom.js";
 import { COMMANDS } from "/static/commands.js";
+import { parts } from "/static/prompt_text.js";
 
 const EXAMPLES = [
   "a boy running in the snow",
@@ -9,9 +10,12 @@ const EXAMPLES = [
   "a paper tram crossing Lisbon --ar 3:2",
 ];
 
-export function mine(idea) {
-  const bubble = make("p", { class: "bubble", dir: "auto" }, idea);
-  if (!idea.startsWith("/")) bubble.prepend(make("span", { class: "command" }, "/mjprompt "));
+const PREFIXES = { ask: "/mjprompt ", vary: "Vary ", remix: "Remix ", reroll: "Re-roll " };
+
+/** `kind` says how the request came about. */
+export function mine(idea, kind = "ask") {
+  const bubble = make("p", { class: "bubble", dir: "auto" }, ...parts(idea));
+  if (!idea.startsWith("/")) bubble.prepend(make("span", { class: "command" }, PREFIXES[kind] ?? PREFIXES.ask));
   return make("article", { class: "message mine", "aria-label": "You" }, bubble);
 }
 
@@ -51,7 +55,7 @@ export function help() {
     make("li", {}, make("code", {}, name), ` ${hint}`),
   );
   return bot(
-    botText("Type an idea, with or without /mjprompt. Midjourney parameters such as --ar 16:9 are kept as you wrote them."),
+    botText("Type an idea, with or without /mjprompt. Midjourney parameters such as --ar 16:9 are kept as you wrote them; --count 2 asks for fewer prompts and --private keeps them to yourself."),
     make("ul", { class: "help" }, ...rows),
   );
 }

@@ -47,6 +47,7 @@ export class Suggestions {
     this.#list.hidden = !this.isOpen;
     if (this.isOpen) this.#input.setAttribute("aria-activedescendant", `suggestion-${this.#active}`);
     else this.#input.removeAttribute("aria-activedescendant");
+    this.#list.children[this.#active]?.scrollIntoView({ block: "nearest" });
   }
 
   #option(command, index) {

@@ -1,28 +1,30 @@
 // The two thumbs of one prompt: shown at once, sent in order, put back when the server did not take them.
 
 import * as api from "/static/api.js";
-import { make, quietButton } from "/static/dom.js";
+import { quietButton } from "/static/dom.js";
 
 export class Votes {
   #server; // the candidate as the server last told it
   #wanted; // the thumb that is shown
   #isSending = false;
   #buttons;
-  #onVote;
+  #tell;
 
-  note = make("p", { class: "vote-note", role: "status" });
-
-  /** `onVote(thumb)` is told what is shown. */
-  constructor(candidate, onVote) {
+  /** `onShow(thumb)` is told what is shown, `onPress(thumb)` what was wished for, `onProblem(sentence)` what to say. */
+  constructor(candidate, tell) {
     this.#server = candidate;
     this.#wanted = candidate.my_vote;
-    this.#onVote = onVote;
+    this.#tell = tell;
     this.#buttons = { up: this.#button("up"), down: this.#button("down") };
     this.#show();
   }
 
   get elements() {
     return [this.#buttons.up, this.#buttons.down];
+  }
+
+  focus(thumb) {
+    this.#buttons[thumb].focus();
   }
 
   #button(thumb) {
@@ -33,8 +35,9 @@ export class Votes {
 
   #press(thumb) {
     this.#wanted = this.#wanted === thumb ? null : thumb;
-    this.note.textContent = "";
+    this.#tell.onProblem("");
     this.#show();
+    this.#tell.onPress(this.#wanted);
     this.#send();
   }
 
@@ -45,7 +48,7 @@ export class Votes {
       while (this.#wanted !== this.#server.my_vote) this.#server = await api.vote(this.#server.id, this.#wanted);
     } catch (error) {
       this.#wanted = this.#server.my_vote;
-      this.note.textContent = `Your vote was not saved. ${error.message}`;
+      this.#tell.onProblem(`Your vote was not saved. ${error.message}`);
     }
     this.#isSending = false;
     this.#show();
@@ -58,7 +61,7 @@ export class Votes {
       button.setAttribute("aria-label", `Thumb ${thumb} for prompt ${this.#server.rank}, ${count} so far`);
       button.lastChild.textContent = String(count);
     }
-    this.#onVote(this.#wanted);
+    this.#tell.onShow(this.#wanted);
   }
 
   #count(thumb) {

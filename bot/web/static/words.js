@@ -20,6 +20,7 @@ export function factWords(request) {
   const seconds = (new Date(request.finished_at) - new Date(request.created_at)) / 1000;
   const parts = [`${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`];
   if (request.model) parts.push(modelWords(request.model));
+  if (request.is_private) parts.push("private");
   return parts.join(" · ");
 }
 
@@ -48,4 +49,30 @@ function ordinal(number) {
 function about(seconds) {
   const rounded = Math.max(1, Math.round(seconds));
   return rounded < 90 ? `about ${rounded} s` : `about ${Math.round(rounded / 60)} min`;
+}
+
+/** What became of a request, in a word or two. */
+export function stateWords(request) {
+  if (request.state === "done") return headWords(request);
+  return { queued: "in line", running: "being written", cancelled: "cancelled", expired: "not answered in time" }[request.state] ?? "failed";
+}
+
+const TIME = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
+const DAY_OF_YEAR = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
+
+/** `14:05` today, `3 Feb, 14:05` this year, `3 Feb 2024` before. */
+export function whenWords(moment, now = new Date()) {
+  const then = new Date(moment);
+  if (then.getFullYear() !== now.getFullYear()) return DAY_OF_YEAR.format(then);
+  return then.toDateString() === now.toDateString() ? TIME.format(then) : `${DAY.format(then)}, ${TIME.format(then)}`;
+}
+
+export const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+export function learnedWords(votes, own) {
+  if (votes === 0) return "It has learned from nobody's votes yet.";
+  if (own === 0) return `It learned from ${counted(votes, "vote")}; none of them is yours.`;
+  if (own === votes) return `Your ${counted(own, "vote")} trained it.`;
+  return `Your ${counted(own, "vote")} trained it, among ${votes} in all.`;
 }

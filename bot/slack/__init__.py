@@ -1,0 +1,1 @@
+"""Slack: commands, buttons, forms and the Home tab over Socket Mode or HTTP."""

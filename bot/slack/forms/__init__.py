@@ -1,0 +1,1 @@
+"""One file a form: what it looks like, and what sending it does."""
