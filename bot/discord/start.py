@@ -60,6 +60,7 @@ class DiscordChat:
             PlatformBusy: Discord cannot be reached now; start again later.
         """
         logging.getLogger("discord").setLevel(logging.WARNING)  # below that it names addresses with tokens in them
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody is missing a voice here
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nothing here speaks
         point_at(self._settings)
         bot = DiscordBot(self._services)
