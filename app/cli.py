@@ -7,7 +7,6 @@ stays quick.
 
 import importlib.metadata
 import io
-import json
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -18,6 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from app.command_settings import print_json as _print_json
+from app.command_settings import read_settings as _settings
+from app.training_cli import adapters_cli, tune
 from core.errors import MjpromptError, UserError
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ cli = typer.Typer(
 )
 database_cli = typer.Typer(help="Look after the database.", no_args_is_help=True)
 cli.add_typer(database_cli, name="db")
+cli.add_typer(adapters_cli, name="adapters")
+cli.command()(tune)
 
 
 def _load_falcon(settings: "Settings") -> "Generator":
@@ -221,18 +225,45 @@ def pretrain(
         _print_json(train(prepared, output, shape))
 
 
-def _settings(**overrides: object) -> "Settings":
-    """Read the settings, `overrides` that are not None included, and set the logs up."""
-    from core.logs import configure_logs
-    from core.settings import load_settings
+@cli.command()
+def train(
+    *,
+    config: Annotated[Path | None, typer.Option(help="Settings, in place of the shipped ones.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Shipped settings by name: default, pocket or seed.")] = None,
+    is_resumed: Annotated[bool, typer.Option("--resume", help="Go on with the last run that did not end.")] = False,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="Go on with this run, or begin it where it waits.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The adapter's folder, in place of var/adapters/<run>.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A csv, json, jsonl or parquet file, in place of all data.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="End after so many optimizer steps.")] = None,
+    tracker: Annotated[str | None, typer.Option(help="auto, none, tensorboard, trackio, mlflow, wandb, …")] = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Fine-tune a LoRA adapter for the base model; also under `accelerate launch -m app.cli train`."""
+    from app.train_view import as_json_object, print_report
+    from trainer.run_plan import TrainRequest
+    from trainer.train_command import run_training
 
-    settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
-    configure_logs(level=settings.log_level, form=settings.log_format)
-    return settings
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
+    request = TrainRequest(
+        config_file=config,
+        recipe=recipe,
+        run_id=run_id,
+        is_resumed=is_resumed,
+        output=output,
+        data=data,
+        max_steps=max_steps,
+        tracker=tracker,
+    )
+    report = run_training(_settings(), request)
+    if report is None:  # not the main process of several
+        return
+    if is_json:
+        _print_json(as_json_object(report))
+    else:
+        print_report(report)
+    if report.signal is not None:
+        raise typer.Exit(128 + report.signal)
 
 
 if __name__ == "__main__":

@@ -77,14 +77,14 @@ def _word(words: tuple[str, ...], value: Any, *, where: str) -> str:
 
 
 def _list(kind: Any, values: Any, *, where: str) -> list[Any]:
-    if type(values) is not list:
+    if not isinstance(values, list | tuple):
         raise ConfigError(f"{where} = {values!r} must be a list.")
     return [_value(kind, value, where=where) for value in values]
 
 
 def _tuple(kinds: tuple[Any, ...], values: Any, *, where: str) -> tuple[Any, ...]:
     """Return as many values as `kinds` has types, or any number where it is one type and an ellipsis."""
-    if kinds[-1] is ... or type(values) is not list:
+    if kinds[-1] is ... or not isinstance(values, list | tuple):
         return tuple(_list(kinds[0], values, where=where))
     if len(values) != len(kinds):
         raise ConfigError(f"{where} = {values!r} must hold {len(kinds)} values.")

@@ -330,8 +330,8 @@ class TrainingProgress:
 class TrainingRunView:
     """One training run as people see it.
 
-    `progress` is None until its first step, `folder` (of its checkpoints) until somebody trains it. `metrics` holds
-    what was measured at the end, `error` one sentence, present for failed runs.
+    `progress` is None until its first step, `folder` (of its adapter) until somebody trains it. `metrics` holds what
+    was measured at the end, `error` one sentence, present for failed runs.
     """
 
     id: str

@@ -28,11 +28,12 @@ from core.logs import get_logger
 from core.machine import num_usable_cores
 from core.records import ModelInfo
 from core.settings import Settings
+from falcon.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from falcon.base_identity import require_same_base
 from falcon.memory import ModelSize, is_out_of_memory, plan_precision
 from falcon.source import base_name, choose_base, locate
 
 log = get_logger(__name__)
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PROJECTIONS_PER_LAYER = 4  # query_key_value, dense, dense_h_to_4h, dense_4h_to_h
 
 
@@ -49,7 +50,8 @@ def load_model(settings: Settings) -> LoadedModel:
     """Load what the settings name onto the GPU, or the CPU where there is none.
 
     Raises:
-        ModelError: the folder, id, adapter or tokenizer cannot be used, or NF4 was asked for and is not really 4-bit.
+        ModelError: the folder, id, adapter or tokenizer cannot be used, the adapter was trained on another base, or NF4
+            was asked for and is not really 4-bit.
         NotEnoughMemory: it does not fit.
         HubUnreachable: it has to be downloaded and cannot be.
     """
@@ -57,6 +59,8 @@ def load_model(settings: Settings) -> LoadedModel:
     leave_a_core_free()
     base = choose_base(settings.model_id)
     folder = locate(base, settings.model_revision)
+    if settings.adapter is not None:
+        require_same_base(settings.adapter, base, folder)
     size = measure(folder)
     precision = plan_precision(settings.precision, size, device)
     tokenizer = load_tokenizer(folder)
@@ -195,7 +199,7 @@ def attach_adapter(model: nn.Module, folder: Path, *, is_merged: bool) -> nn.Mod
     """
     from peft import PeftModel, get_peft_model_state_dict  # noqa: PLC0415 - slow, and most starts have no adapter
 
-    for name in ("adapter_config.json", ADAPTER_WEIGHTS):
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if not (folder / name).is_file():
             raise ModelError(f"The adapter folder {folder} has no {name}; only safetensors adapters are loaded.")
     try:

@@ -296,7 +296,7 @@ class TrainingRunRow(Row):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    folder: Mapped[str | None] = mapped_column(Text)  # of its checkpoints
+    folder: Mapped[str | None] = mapped_column(Text)  # of its adapter; its checkpoints are beside it
     step: Mapped[int | None]
     num_steps: Mapped[int | None]
     loss: Mapped[float | None]  # nats per token

@@ -74,6 +74,11 @@ def name_key(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[a-z0-9]+", plain.replace("'", "")))
 
 
+def holds_link(text: str) -> bool:
+    """Say whether a text holds a link, or a handle or status text of a chat platform."""
+    return _LINK_OR_HANDLE.search(text) is not None
+
+
 def tidy(text: str) -> str:
     """Lower-case, re-join spaced-out numbers and units, and drop emphasis marks and weights."""
     text = unicodedata.normalize("NFKC", text).lower()
@@ -100,7 +105,7 @@ def clean_clauses(text: str, names: NameFinder) -> list[str]:
     Makers ("by …", "in the style of …"), listed names, sites, repeated clauses and dangling ends are dropped. A first
     clause that holds a listed name, a link or a handle drops the whole prompt, since its subject would be wrong.
     """
-    if _LINK_OR_HANDLE.search(text):
+    if holds_link(text):
         return []
     kept: list[str] = []
     seen: set[str] = set()

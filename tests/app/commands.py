@@ -78,9 +78,11 @@ class Mjprompt:
         return await Running(process=process, lines=[]).ends()
 
     @asynccontextmanager
-    async def running(self, *arguments: str, **environment: str) -> AsyncIterator[Running]:
+    async def running(
+        self, *arguments: str, module: str = "tests.app.fake_cli", **environment: str
+    ) -> AsyncIterator[Running]:
         """Run one command until left; it is killed, with its worker, if it has not ended by then."""
-        process = await self._start(arguments, "tests.app.fake_cli", environment)
+        process = await self._start(arguments, module, environment)
         family = psutil.Process(process.pid)
         try:
             yield Running(process=process, lines=[])

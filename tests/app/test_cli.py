@@ -27,7 +27,7 @@ async def test_version_and_help_exit_0(new_mjprompt: Mjprompt) -> None:
     version, help_ = await asyncio.gather(new_mjprompt("--version"), new_mjprompt("--help"))
     assert (version.status, help_.status) == (0, 0)
     assert version.stdout.startswith("mjprompt ")
-    for command in ("run", "bot", "worker", "ask", "doctor", "pretrain", "db"):
+    for command in ("run", "bot", "worker", "ask", "doctor", "pretrain", "train", "db"):
         assert f" {command} " in help_.stdout
 
 

@@ -1,11 +1,12 @@
 """TOML tables as dataclasses: what is refused, and what the refusal says."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
-from core.config_file import read_config
+from core.config_file import build_config, read_config
 from core.errors import ConfigError
 
 
@@ -114,3 +115,79 @@ def test_missing_file_and_folder_in_its_place_are_refused(tmp_path: Path) -> Non
         read_config(Car, tmp_path / "gone.toml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         read_config(Car, tmp_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    side: Literal["left", "right"]
+    inches: float = 16.0
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cart:
+    wheels: tuple[Wheel, ...]
+    colours: tuple[str, ...]
+    size: tuple[float, float]
+    spare: Wheel = Wheel(side="left")
+
+
+CART = """
+colours = ["red"]
+size = [1, 2.5]
+
+[[wheels]]
+side = "left"
+
+[[wheels]]
+side = "right"
+inches = 17
+name = "old"
+"""
+
+
+def read_cart(tmp_path: Path, text: str) -> Cart:
+    (tmp_path / "cart.toml").write_text(text, encoding="utf-8")
+    return read_config(Cart, tmp_path / "cart.toml")
+
+
+def test_array_of_tables_becomes_a_tuple_and_what_has_a_default_may_be_left_out(tmp_path: Path) -> None:
+    wheels = (Wheel(side="left", inches=16.0, name=None), Wheel(side="right", inches=17.0, name="old"))
+    cart = Cart(wheels=wheels, colours=("red",), size=(1.0, 2.5), spare=Wheel(side="left"))
+    assert read_cart(tmp_path, CART) == cart
+
+
+def test_plain_values_of_a_dataclass_become_it_again() -> None:
+    cart = Cart(wheels=(Wheel(side="left"), Wheel(side="right", name="old")), colours=(), size=(1.0, 2.0))
+    assert build_config(Cart, asdict(cart), where="row") == cart
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('side = "left"', 'side = "up"', "wheels: side = 'up' must be one of left, right."),
+        ('side = "left"', "side = 1", "wheels: side = 1 must be one of left, right."),
+        ('side = "left"', "side = ['left']", "wheels: side = ['left'] must be one of left, right."),
+        ('side = "left"', "", "wheels: missing key 'side'; the keys are inches, name, side."),
+        ('name = "old"', "name = 3", "wheels: name = 3 must be of type str."),
+        ("inches = 17", 'inches = "17"', "wheels: inches = '17' must be of type float."),
+        ("inches = 17", "inch = 17", "wheels: unknown key 'inch'; the keys are inches, name, side."),
+        ('["red"]', '"red"', "colours = 'red' must be a list."),
+        ('["red"]', "[1]", "colours = 1 must be of type str."),
+        ("[1, 2.5]", "[1]", "size = [1] must hold 2 values."),
+        ("[1, 2.5]", "[1, 2, 3]", "size = [1, 2, 3] must hold 2 values."),
+        ("[1, 2.5]", "1", "size = 1 must be a list."),
+    ],
+)
+def test_wrong_value_in_a_list_or_choice_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in CART
+    with pytest.raises(ConfigError) as caught:
+        read_cart(tmp_path, CART.replace(old, new, 1))
+    assert said in str(caught.value)
+    assert str(caught.value).count("cart.toml") == 1
+
+
+def test_tables_in_place_of_an_array_of_tables_are_refused(tmp_path: Path) -> None:
+    table: dict[str, Any] = {"colours": [], "size": [1, 2], "wheels": {"side": "left"}}
+    with pytest.raises(ConfigError, match=r"row: wheels = .* must be a list"):
+        build_config(Cart, table, where="row")

@@ -14,12 +14,12 @@ CPU = torch.device("cpu")
 
 
 def tiny_falcon(
-    *, hidden_size: int = 64, num_hidden_layers: int = 2, num_attention_heads: int = 2
+    *, hidden_size: int = 64, num_hidden_layers: int = 2, num_attention_heads: int = 2, vocab_size: int = len(WORDS)
 ) -> FalconForCausalLM:
     """Return a random multi-query Falcon, the same one each time."""
     torch.manual_seed(0)
     config = FalconConfig(
-        vocab_size=len(WORDS),
+        vocab_size=vocab_size,
         hidden_size=hidden_size,
         num_hidden_layers=num_hidden_layers,
         num_attention_heads=num_attention_heads,

@@ -141,6 +141,31 @@ def test_rows_of_the_first_revision_come_through_up_and_down(tmp_path):
     assert (as_kept(path), schema_of(path)) == (old, old_schema)
 
 
+def test_training_runs_of_the_second_revision_come_through_up_and_down(tmp_path):
+    path = tmp_path / "a.db"
+    config = configured(url_of(path))
+    command.upgrade(config, "0002")
+
+    def states() -> list[tuple[str, str]]:
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.execute("SELECT id, state FROM training_runs ORDER BY id").fetchall()
+
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for run_id, state in (("a", "running"), ("b", "running"), ("c", "done")):
+            connection.execute(
+                "INSERT INTO training_runs (id, state, base_model, config, seed, metrics, created_at)"
+                f" VALUES ('{run_id}', '{state}', 'pocket', '{{}}', 0, '{{}}', {MOMENT})"
+            )
+    schema = schema_of(path)
+    upgrade(url_of(path))
+    assert states() == [("a", "failed"), ("b", "failed"), ("c", "done")], "none of their processes is there any more"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE training_runs SET state = 'stopped' WHERE id = 'a'")
+    command.downgrade(config, "0002")
+    assert states() == [("a", "failed"), ("b", "failed"), ("c", "done")]
+    assert schema_of(path) == schema
+
+
 def test_the_alembic_command_upgrades_and_checks_a_fresh_database(tmp_path):
     url = url_of(tmp_path / "a.db")
     for arguments in (("upgrade", "head"), ("check",), ("current",)):

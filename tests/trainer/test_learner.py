@@ -1,0 +1,67 @@
+"""A Falcon as the loop sees it: its adapter alone learns, from the sum of what its answers cost."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from tests.falcon.tiny_falcon import write_tiny_falcon
+from tests.trainer.tuned_falcon import falcon_learner, falcon_set
+from trainer.learner import FalconLearner, padded_tokens
+
+
+@pytest.fixture(scope="module")
+def learner(tmp_path_factory: pytest.TempPathFactory) -> FalconLearner:
+    return falcon_learner(write_tiny_falcon(tmp_path_factory.mktemp("base") / "tiny"))
+
+
+def test_only_the_adapter_learns_and_equal_seeds_begin_alike(learner: FalconLearner, tmp_path: Path) -> None:
+    names = list(learner.parameters)
+    assert len(names) == 2 * 4 * 2, "A and B of four projections in two layers"
+    assert all("lora_" in name for name in names)
+    again = falcon_learner(write_tiny_falcon(tmp_path / "tiny")).parameters
+    assert all(torch.equal(weight, again[name]) for name, weight in learner.parameters.items())
+
+
+def test_losses_add_up_over_documents(learner: FalconLearner) -> None:
+    learner.switch(is_training=False)
+    documents = falcon_set().train[:3]
+    with torch.no_grad():
+        apart = [float(learner.loss([document])) for document in documents]
+        assert float(learner.loss(documents)) == pytest.approx(sum(apart), rel=1e-5)
+
+
+def test_dropout_is_on_in_training_alone(learner: FalconLearner) -> None:
+    documents = falcon_set().train[:3]
+    with torch.no_grad():
+        for name, weight in learner.parameters.items():
+            if "lora_B" in name:
+                weight.normal_(std=0.5)
+        found = {}
+        for is_training in (True, False):
+            learner.switch(is_training=is_training)
+            found[is_training] = {float(learner.loss(documents)) for _ in range(4)}
+    assert (len(found[True]), len(found[False])) == (4, 1)
+
+
+def test_saved_adapter_has_the_weights_that_were_learned(learner: FalconLearner, tmp_path: Path) -> None:
+    learner.save(tmp_path)
+    saved = load_file(tmp_path / "adapter_model.safetensors")
+    assert len(saved) == len(learner.parameters)
+    for name, weight in saved.items():
+        assert torch.equal(weight, learner.parameters[name.replace(".weight", ".default.weight")])
+
+
+@given(st.integers(1, 8192))
+def test_padded_size_is_the_block_halved_as_often_as_there_is_room(num_tokens: int) -> None:
+    size = padded_tokens(num_tokens, 8192)
+    assert size >= num_tokens
+    assert size in {8192 >> shift for shift in range(14)}
+    assert size == 1 or size < 2 * num_tokens
+
+
+def test_padded_size_of_more_than_a_block_is_what_is_there() -> None:
+    assert padded_tokens(101, 64) == 101

@@ -1,0 +1,38 @@
+"""Ctrl-C and SIGTERM: the first is patient while there is something to save, the second never is."""
+
+import signal
+
+import pytest
+
+from trainer.stop_flag import SIGNALS, StopFlag
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_first_signal_is_noted_and_the_second_ends_at_once(number: signal.Signals) -> None:
+    stop = StopFlag()
+    with stop.listening(), stop.patiently():
+        assert not stop()
+        signal.raise_signal(number)
+        assert stop()
+        assert stop.signal == number
+        with pytest.raises(SystemExit) as ended:
+            signal.raise_signal(number)
+    assert ended.value.code == 128 + number
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_with_nothing_to_save_ends_at_once(number: signal.Signals) -> None:
+    stop = StopFlag()
+    with stop.listening():
+        with stop.patiently():
+            pass
+        with pytest.raises(SystemExit) as ended:
+            signal.raise_signal(number)
+    assert ended.value.code == 128 + number
+
+
+def test_handlers_are_as_before_afterwards() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with StopFlag().listening():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before

@@ -1,0 +1,230 @@
+"""A training run's row in the database, written from the loop, which is not asynchronous.
+
+The row is what a chat message shows of a training and what keeps two from going on at once. A database that cannot be
+written for a moment does not stop a training: the next figures come soon.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import psutil
+
+from core.errors import StorageBusy, StorageError, TrainingFailed
+from core.logs import get_logger
+from core.rated_pairs import RatedPair
+from core.records import RunState, TrainingRunView
+from storage import clock, training_data, training_runs
+from storage.database import Session, open_database
+from storage.training_runs import Trainer
+from trainer.likelihood import Likelihood
+from trainer.progress import Moment
+
+log = get_logger(__name__)
+SECONDS_BETWEEN_REPORTS = 2.0
+SILENCE = timedelta(minutes=10)  # after which a trainer on another machine counts as gone
+RESUMABLE_STATES = (RunState.STOPPED, RunState.FAILED, RunState.RUNNING)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """What the row of a run that is about to begin says of it."""
+
+    base_model: str
+    base_revision: str | None
+    config: Mapping[str, object]
+    seed: int
+
+
+class RunBook:
+    """The runs of one database; close it when done. Only one process of a training has it."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database = open_database(database_url)
+        self._loop = asyncio.Runner()
+
+    def find(self, run_id: str | None) -> TrainingRunView:
+        """Return the run of this id, or the last one that can go on where it is None.
+
+        Raises:
+            TrainingFailed: there is none.
+        """
+
+        async def find(session: Session) -> TrainingRunView | None:
+            if run_id is not None:
+                return await training_runs.view(session, run_id)
+            return await training_runs.latest(session, *RESUMABLE_STATES)
+
+        run = self._read(find)
+        if run is None:
+            raise TrainingFailed("There is no training run to go on with; leave --resume out for a new one.")
+        return run
+
+    def claim(self, run_id: str, folder: Path, *, new: NewRun | None = None) -> "RunRecord":
+        """Become the process that trains a run, whose adapter goes to `folder`; a `new` one is added first.
+
+        Raises:
+            TrainingBusy: another process trains now; nothing is added then.
+            TrainingFailed: the run is done, or there is none of this id.
+        """
+
+        async def claim(session: Session) -> None:
+            if new is not None:
+                await training_runs.create(
+                    session,
+                    run_id=run_id,
+                    base_model=new.base_model,
+                    base_revision=new.base_revision,
+                    config=new.config,
+                    seed=new.seed,
+                )
+            await training_runs.claim(
+                session,
+                run_id,
+                host=socket.gethostname(),
+                process_id=os.getpid(),
+                folder=str(folder),
+                is_alive=is_alive,
+            )
+
+        self._write(claim)
+        return RunRecord(run_id, self._write)
+
+    def require_idle(self) -> None:
+        """Refuse where a training is going on.
+
+        Raises:
+            TrainingBusy: another process trains now.
+        """
+
+        async def require_idle(session: Session) -> None:
+            await training_runs.require_idle(session, is_alive=is_alive)
+
+        self._write(require_idle)
+
+    def rated_pairs(self) -> Sequence[RatedPair]:
+        """Return what people liked and corrected, of those who agreed to it."""
+        return self._read(training_data.rated_pairs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._loop.run(self._database.close())
+        self._loop.close()
+
+    def _read(self, act: Callable[[Session], Awaitable[Result]]) -> Result:
+        async def read() -> Result:
+            async with self._database.read() as session:
+                return await act(session)
+
+        return self._loop.run(read())
+
+    def _write(self, act: Callable[[Session], Awaitable[Result]]) -> Result:
+        async def write() -> Result:
+            async with self._database.write() as session:
+                return await act(session)
+
+        return self._loop.run(write())
+
+
+class RunRecord:
+    """The row of the run that this process trains; a listener of its progress."""
+
+    def __init__(
+        self, run_id: str, write: Callable[[Callable[[Session], Awaitable[bool | None]]], bool | None]
+    ) -> None:
+        self.run_id = run_id
+        self._write = write
+        self._unsaid: Moment | None = None
+        self._last_report = -SECONDS_BETWEEN_REPORTS
+
+    def describe(self, *, base_revision: str | None, dataset_hash: str, vote_event_ids: Sequence[int]) -> None:
+        """Keep what the run learns from."""
+        self._write(
+            lambda session: training_runs.describe(
+                session,
+                self.run_id,
+                base_revision=base_revision,
+                dataset_hash=dataset_hash,
+                vote_event_ids=vote_event_ids,
+            )
+        )
+
+    def start(self, *, step: int, num_steps: int) -> None:
+        """The first step is soon enough."""
+
+    def moment(self, moment: Moment) -> None:
+        """Write where training is, every two seconds.
+
+        Raises:
+            TrainingFailed: another process took the run, since this one was not heard of for too long.
+        """
+        self._unsaid = moment
+        if time.monotonic() - self._last_report >= SECONDS_BETWEEN_REPORTS:
+            self._report()
+
+    def evaluation(self, measured: Likelihood, *, step: int, is_best: bool) -> None:
+        """Evaluations are written with the run's end."""
+
+    def close(self) -> None:
+        """Write the last step's figures."""
+        self._report()
+
+    def finish(self, *, metrics: Mapping[str, object], adapter_folder: Path) -> None:
+        """Mark the run as done, with its adapter."""
+        self._write(
+            lambda session: training_runs.finish(
+                session, self.run_id, metrics=metrics, adapter_folder=str(adapter_folder)
+            )
+        )
+
+    def stop(self) -> None:
+        """Mark the run as ended for now."""
+        self._attempt(lambda session: training_runs.stop(session, self.run_id))
+
+    def fail(self, reason: str) -> None:
+        """Mark the run as failed; `reason` is one sentence."""
+        self._attempt(lambda session: training_runs.fail(session, self.run_id, reason))
+
+    def _report(self) -> None:
+        if self._unsaid is None:
+            return
+        progress = self._unsaid.progress
+        is_ours = self._attempt(
+            lambda session: training_runs.report(session, self.run_id, progress, process_id=os.getpid())
+        )
+        self._unsaid, self._last_report = None, time.monotonic()
+        if is_ours is False:
+            raise TrainingFailed(
+                f"Another process has taken the run {self.run_id}, since this one was silent for too long; see there."
+            )
+
+    def _attempt(self, act: Callable[[Session], Awaitable[bool | None]]) -> bool | None:
+        """Write, and only warn where that fails; return what was written, None where nothing was."""
+        try:
+            return self._write(act)
+        except (StorageBusy, StorageError) as error:
+            log.warning("train.row_not_written", run=self.run_id, reason=str(error))
+            return None
+
+
+def is_alive(trainer: Trainer) -> bool:
+    """Say whether a trainer still trains: by its process here, by when it was last heard of elsewhere."""
+    if trainer.host != socket.gethostname():
+        return clock.utc_now() - trainer.heard_at < SILENCE
+    try:
+        started = psutil.Process(trainer.process_id).create_time()
+    except psutil.Error:
+        return False
+    return started <= trainer.heard_at.timestamp()  # else the number has been given to another process since

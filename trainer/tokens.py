@@ -1,0 +1,81 @@
+"""Turn pairs into token documents by the template that serves, with the end-of-sequence token that ends an answer.
+
+It knows the tokenizer and the template, not how documents are laid into batches.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from core.errors import ConfigError
+from falcon.template import render_answer, render_opening, render_question
+from trainer.pairs import Pair
+
+_BATCH_PAIRS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One question and its answer; the first `num_question_tokens` of `input_ids` are read and never learned."""
+
+    input_ids: list[int]
+    num_question_tokens: int
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedDocuments:
+    """Documents in the order of their pairs, and how many pairs did not come through whole.
+
+    `num_cut` answers lost their end; `num_dropped` pairs were left out, since their subject alone fills a document.
+    """
+
+    documents: list[Document]
+    num_cut: int
+    num_dropped: int
+
+
+def encode(pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, *, max_document_tokens: int) -> EncodedDocuments:
+    """Return a document a pair, at most `max_document_tokens` long.
+
+    An answer that is too long is cut at its end, and gets no end-of-sequence token, since nothing ends there; the
+    subject, which stands in the question and again at the answer's beginning, is never cut.
+
+    Raises:
+        ConfigError: there are pairs and not one fits; the message names the shortest limit that would take one.
+    """
+    documents: list[Document] = []
+    num_cut = num_dropped = shortest = 0
+    for pair, whole in zip(pairs, _whole_documents(pairs, tokenizer), strict=True):
+        if len(whole) > max_document_tokens:
+            num_fixed = whole.num_question_tokens + len(_ids([render_opening(pair.subject)], tokenizer)[0])
+            if num_fixed >= max_document_tokens:
+                num_dropped += 1
+                shortest = min(shortest or num_fixed, num_fixed)
+                continue
+            num_cut += 1
+        documents.append(Document(whole.input_ids[:max_document_tokens], whole.num_question_tokens))
+    if num_dropped and not documents:
+        raise ConfigError(
+            f"max_document_tokens = {max_document_tokens} is less than any subject needs; set {shortest + 1} or more."
+        )
+    return EncodedDocuments(documents, num_cut, num_dropped)
+
+
+def _whole_documents(pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase) -> Iterator[Document]:
+    """Yield each pair's document, however long."""
+    for start in range(0, len(pairs), _BATCH_PAIRS):
+        some = pairs[start : start + _BATCH_PAIRS]
+        questions = _ids([render_question(pair.subject) for pair in some], tokenizer)
+        answers = _ids([render_answer(pair.prompt, eos_token="") for pair in some], tokenizer)
+        for question, answer in zip(questions, answers, strict=True):
+            yield Document([*question, *answer, int(tokenizer.eos_token_id)], len(question))
+
+
+def _ids(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
+    """Return the tokens of each text; one that spells out a special token is read as plain characters."""
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return ids

@@ -1,0 +1,74 @@
+"""`mjprompt train`: one run of fine-tuning, whose row says how it went, whatever happens.
+
+Under `accelerate launch` every process comes through here. The main one owns the row, the output and the words, and
+tells the others what the run is.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from core.errors import MjpromptError, NotEnoughMemory
+from core.settings import Settings
+from falcon.memory import is_out_of_memory
+from storage import migrations
+from trainer.fine_tuning import FineTuning, TrainReport
+from trainer.run_plan import RunPlan, TrainRequest, plan_run
+from trainer.run_record import RunBook, RunRecord
+from trainer.stop_flag import StopFlag
+
+
+def run_training(settings: Settings, request: TrainRequest) -> TrainReport | None:
+    """Train as `request` says; return None on all processes but the main one.
+
+    Raises:
+        core.errors.MjpromptError: it could not be done; the run's row has the same sentence.
+    """
+    process = PartialState(cpu=not torch.cuda.is_available())
+    stop = StopFlag()
+    with stop.listening():
+        if process.is_main_process:
+            return _run_main(settings, request, stop)
+        logging.getLogger().setLevel(logging.WARNING)
+        plan: RunPlan = broadcast_object_list([None])[0]
+        return FineTuning(plan, settings, stop, record=None).run()
+
+
+def _run_main(settings: Settings, request: TrainRequest, stop: StopFlag) -> TrainReport | None:
+    migrations.upgrade(settings.database_url)
+    with RunBook(settings.database_url) as book:
+        plan = plan_run(request, settings, book)
+        record = book.claim(plan.run_id, plan.output, new=plan.new)
+        with _told(record):
+            broadcast_object_list([plan])
+            return FineTuning(plan, settings, stop, record=record).run()
+
+
+@contextmanager
+def _told(record: RunRecord) -> Iterator[None]:
+    """Write into the row how a run ended that did not come to its end.
+
+    Raises:
+        NotEnoughMemory: the device's memory ran out where no smaller micro-batch helps.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt):
+        record.stop()
+        raise
+    except MjpromptError as error:
+        record.fail(str(error))
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            record.fail(f"The program failed ({type(error).__name__}); its log tells more.")
+            raise
+        trouble = NotEnoughMemory(
+            "The device's memory ran out; lower block_tokens or r, or close other programs that use the device."
+        )
+        record.fail(str(trouble))
+        raise trouble from error
