@@ -81,9 +81,13 @@ pocket: $(STAMP) ## Train the pocket Falcon again: make pocket DATA=folder
 	@[ -n "$(DATA)" ] || { echo "Name the folder of prompt files: make pocket DATA=folder" >&2; exit 1; }
 	$(BIN)/mjprompt pretrain --data "$(DATA)" --output models/pocket
 
-bench: $(STAMP) ## Measure start-up and concurrency; with DATA=folder the answers too
+bench: $(STAMP) ## Measure start-up, concurrency and the chats; with DATA=folder the answers too
 	@$(BIN)/python -m benchmarks.startup
 	@$(BIN)/python -m benchmarks.concurrency
+	@$(BIN)/python -m benchmarks.chat_acknowledgement --quick
+	@$(BIN)/python -m benchmarks.chat_votes --quick
+	@$(BIN)/python -m benchmarks.chat_memory --quick
+	@$(BIN)/python -m benchmarks.chat_reconnect --quick
 	@[ -z "$(DATA)" ] || $(BIN)/python -m benchmarks.quality "$(DATA)"
 
 clean: ## Remove the environment and every cache

@@ -163,31 +163,33 @@ class AskingService:
         Somebody who is told elsewhere (`reply_to`) can wait for a busy database longer than somebody who looks on.
         """
 
-        async def queue() -> tuple[str, str]:
-            return await self._queue_once(identity, draft, event_id=event_id, reply_to=reply_to)
+        is_promised = event_id is not None and reply_to is not None
 
-        patience_seconds = 0.0 if event_id is None or reply_to is None else PATIENCE_SECONDS
+        async def queue() -> tuple[str, str]:
+            async with self._database.write(patience_seconds=PATIENCE_SECONDS if is_promised else None) as session:
+                return await self._queue_once(session, identity, draft, event_id=event_id, reply_to=reply_to)
+
+        patience_seconds = PATIENCE_SECONDS if is_promised else 0.0
         request_id, user_id = await patiently(queue, patience_seconds=patience_seconds)
         return await patiently(lambda: self._shown(request_id, user_id), patience_seconds=patience_seconds)
 
     async def _queue_once(
-        self, identity: Identity, draft: Draft, *, event_id: str | None, reply_to: Destination | None
+        self, session: Session, identity: Identity, draft: Draft, *, event_id: str | None, reply_to: Destination | None
     ) -> tuple[str, str]:
         """Return the request's id and the person's."""
-        async with self._database.write() as session:
-            user_id = await users.ensure_user(session, identity)
-            request_id = await _replayed(session, identity, user_id, event_id)
-            if request_id is None:
-                defaults = await workspaces.settings_of(session, identity.platform, identity.workspace_external_id)
-                request_id = await self._intake.take_in(
-                    session,
-                    identity,
-                    user_id,
-                    await draft(session, user_id, defaults),
-                    defaults=defaults,
-                    event_id=event_id,
-                    reply_to=reply_to,
-                )
+        user_id = await users.ensure_user(session, identity)
+        request_id = await _replayed(session, identity, user_id, event_id)
+        if request_id is None:
+            defaults = await workspaces.settings_of(session, identity.platform, identity.workspace_external_id)
+            request_id = await self._intake.take_in(
+                session,
+                identity,
+                user_id,
+                await draft(session, user_id, defaults),
+                defaults=defaults,
+                event_id=event_id,
+                reply_to=reply_to,
+            )
         return request_id, user_id
 
     async def _shown(self, request_id: str, viewer_id: str) -> RequestView:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.access import foreign_ids_recorded
 from bot.intake import localised
-from bot.patience import patiently
+from bot.patience import PATIENCE_SECONDS, patiently
 from core.errors import InvalidIdea
 from core.idea import read_idea
 from core.records import CandidateView, Destination, Feedback, Identity, OutboxKind, RequestView, Thumb
@@ -82,7 +82,7 @@ class OpinionService:
         async def store() -> Pressed:
             async with self._database.read() as session:
                 seen = await access.visit(session, candidate_id, identity=identity)
-            async with self._database.write() as session:
+            async with self._database.write(patience_seconds=PATIENCE_SECONDS) as session:
                 user_id = seen.user_id or await users.ensure_user(session, identity)
                 standing = await votes.press(
                     session,

@@ -11,6 +11,7 @@ from core.errors import AddressGone, PlatformBusy, StorageBusy, UserError
 from core.logs import get_logger
 
 PAUSE_SECONDS = 1.0  # what platforms allow for one channel
+MAX_AT_ONCE = 5  # drawing is dear: many at the same moment, each second anew, would hold up the presses themselves
 MAX_ATTEMPTS = 5
 CLOSE_SECONDS = 3.0
 
@@ -27,6 +28,7 @@ class Redraws:
         self._is_closing = False
         self._wanted: dict[Key, Draw] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
     def soon(self, key: Key, draw: Draw) -> None:
         """Have `draw` called, at once or after the pause; a newer one for the same key replaces it."""
@@ -55,7 +57,8 @@ class Redraws:
     async def _drawn(self, key: Key, draw: Draw) -> None:
         for _ in range(MAX_ATTEMPTS):
             try:
-                await draw()
+                async with self._room:
+                    await draw()
                 return
             except PlatformBusy as error:
                 await self._pause(error.retry_after_seconds)

@@ -1,13 +1,13 @@
 """The async engine and its transactions.
 
-On SQLite one connection writes and several read: writers of this process wait for it first come, first
-served, for at most the busy timeout, and readers never wait for writers (WAL). Readers cannot write, not even
-by mistake. Another database has one pool for both. It does not know any table.
+On SQLite one connection writes and several read: writers of this process wait for it first come, first served, for at
+most the busy timeout unless they say otherwise, and readers never wait for writers (WAL). Readers cannot write, not
+even by mistake. Another database has one pool for both. It does not know any table.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
 
 from sqlalchemy import text
@@ -39,13 +39,13 @@ class Database:
     """Transactions on one database; open it with `open_database` and close it when done."""
 
     def __init__(
-        self, *, reader: AsyncEngine, writer: AsyncEngine, place: str, writers: AbstractAsyncContextManager[None]
+        self, *, reader: AsyncEngine, writer: AsyncEngine, place: str, queue: "_WriterQueue | None" = None
     ) -> None:
-        """Take the engines and `writers`, which whoever writes is within."""
+        """Take the engines, and the queue of writers where there can be only one at a time."""
         self._reader = reader
         self._writer = writer
         self._place = place
-        self._writers = writers
+        self._queue = queue
 
     def read(self) -> AbstractAsyncContextManager[Session]:
         """Open a transaction that sees one moment of the database and takes no write lock.
@@ -55,16 +55,17 @@ class Database:
         """
         return self._transaction(self._reader)
 
-    def write(self) -> AbstractAsyncContextManager[Session]:
+    def write(self, *, patience_seconds: float | None = None) -> AbstractAsyncContextManager[Session]:
         """Open a transaction that has the write lock from its start; it commits, or rolls back on an error.
 
-        Keep it short, and never open one inside another.
+        Keep it short, and never open one inside another. What was promised already waits for its turn among this
+        program's writers as long as `patience_seconds` say; it would lose its place by coming again.
 
         Raises:
-            StorageBusy: the lock was not free within the busy timeout.
+            StorageBusy: the lock was not free within the busy timeout, or the turn did not come in time.
             StorageError: as storage.faults translates it.
         """
-        return self._written()
+        return self._transaction(self._writer) if self._queue is None else self._written(self._queue, patience_seconds)
 
     async def probe_writable(self) -> None:
         """Write something small and take it away again.
@@ -90,8 +91,8 @@ class Database:
         await self._writer.dispose()
 
     @asynccontextmanager
-    async def _written(self) -> AsyncIterator[Session]:
-        async with self._writers, self._transaction(self._writer) as session:
+    async def _written(self, queue: "_WriterQueue", patience_seconds: float | None) -> AsyncIterator[Session]:
+        async with queue.turn(patience_seconds), self._transaction(self._writer) as session:
             yield session
 
     @asynccontextmanager
@@ -106,8 +107,8 @@ class Database:
                 await _undisturbed(session.close())  # rolls back what was not committed
 
 
-class _Queue(AbstractAsyncContextManager[None]):
-    """Lets one in after the other, in the order of coming: where somebody overtakes, two presses change places.
+class _WriterQueue:
+    """Lets one writer in after the other, in the order of coming: who overtakes makes two presses change places.
 
     SQLAlchemy's pool gives its one connection to whoever happens to ask when it comes back.
     """
@@ -117,15 +118,18 @@ class _Queue(AbstractAsyncContextManager[None]):
         self._patience_seconds = patience_seconds
         self._place = place
 
-    async def __aenter__(self) -> None:
+    @asynccontextmanager
+    async def turn(self, patience_seconds: float | None) -> AsyncIterator[None]:
+        """Wait for one's turn, `patience_seconds` or the queue's own, and have it while the block runs."""
         try:
-            async with asyncio.timeout(self._patience_seconds):
+            async with asyncio.timeout(self._patience_seconds if patience_seconds is None else patience_seconds):
                 await self._lock.acquire()
         except TimeoutError as error:
             raise StorageBusy(CROWDED.format(place=self._place)) from error
-
-    async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 async def _undisturbed(work: Coroutine[object, object, None]) -> None:
@@ -161,13 +165,13 @@ def _sqlite_database(url: URL, busy_timeout_seconds: float) -> Database:
     ):
         refuse_early(engine.sync_engine)
         configure_sqlite(engine.sync_engine, pragmas=pragmas, begin=begin, busy_timeout_seconds=busy_timeout_seconds)
-    writers = _Queue(patience_seconds=busy_timeout_seconds, place=place_of(url))
-    return Database(reader=reader, writer=writer, place=place_of(url), writers=writers)
+    queue = _WriterQueue(patience_seconds=busy_timeout_seconds, place=place_of(url))
+    return Database(reader=reader, writer=writer, place=place_of(url), queue=queue)
 
 
 def _server_database(url: URL) -> Database:
     engine = _engine(url, pool_size=MAX_READERS, pool_timeout=READER_TIMEOUT_SECONDS)
-    return Database(reader=engine, writer=engine, place=place_of(url), writers=nullcontext())
+    return Database(reader=engine, writer=engine, place=place_of(url))
 
 
 def _engine(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.redraws import Redraws
+from bot.redraws import MAX_AT_ONCE, Redraws
 from core.errors import AddressGone, PlatformBusy, StorageBusy
 
 KEY = ("T1", "C1", "1.1")
@@ -76,3 +76,24 @@ async def test_closing_draws_what_is_still_wanted() -> None:
     redraws.soon(KEY, wall.draw(2))
     await redraws.close()
     assert wall.drawn == [1, 2]
+
+
+async def test_only_some_messages_are_drawn_at_once_and_all_of_them_in_the_end() -> None:
+    """Twenty-five cards drawn in the same moment, each second anew, kept presses waiting for a third of a second."""
+    redraws, busy, most, drawn = Redraws(pause_seconds=0.01), 0, 0, []
+
+    def draw(number: int):
+        async def work() -> None:
+            nonlocal busy, most
+            busy += 1
+            most = max(most, busy)
+            await asyncio.sleep(0.005)
+            busy -= 1
+            drawn.append(number)
+
+        return work
+
+    for number in range(4 * MAX_AT_ONCE):
+        redraws.soon((str(number),), draw(number))
+    await redraws.close()
+    assert (most, sorted(drawn)) == (MAX_AT_ONCE, list(range(4 * MAX_AT_ONCE)))
