@@ -182,7 +182,7 @@ class TransformersGenerator:
         """Return (R,) the mean log-probability of each row's new tokens under the model, without any penalty."""
         prompt_length = prompts.input_ids.shape[1]
         new = sequences[:, prompt_length:]
-        is_real = self._is_real(new)
+        is_real = real_tokens(new, self._tokenizer.eos_token_id)
         mask = torch.cat(
             [prompts.attention_mask.repeat_interleave(len(sequences) // len(prompts.input_ids), 0), is_real],
             1,
@@ -198,13 +198,6 @@ class TransformersGenerator:
         chosen = logits.float().log_softmax(-1).gather(2, new.unsqueeze(2)).squeeze(2)
         means: Tensor = (chosen * is_real).sum(1) / is_real.sum(1).clamp(min=1)
         return means
-
-    def _is_real(self, new: Tensor) -> Tensor:
-        """Return (R, N) 1 up to and with the first end-of-sequence token of each row, 0 after it."""
-        ended_before = (new == self._tokenizer.eos_token_id).cumsum(1).roll(1, dims=1)
-        ended_before[:, 0] = 0
-        is_real: Tensor = (ended_before == 0).long()
-        return is_real
 
     def _hypothesis(self, tokens: list[int], score: float) -> Hypothesis:
         eos = self._tokenizer.eos_token_id
@@ -229,6 +222,14 @@ class TransformersGenerator:
             CandidateDraft(rank=rank, text=item.text, score=round(item.score, 4), is_ended=item.is_ended)
             for rank, item in enumerate(chosen, 1)
         )
+
+
+def real_tokens(new: Tensor, eos_token_id: int) -> Tensor:
+    """Return (R, N) 1 up to and with the first end-of-sequence token of each row of `new`, 0 after it; N may be 0."""
+    ended_before = (new == eos_token_id).cumsum(1).roll(1, dims=1)
+    ended_before[:, :1] = 0
+    is_real: Tensor = (ended_before == 0).long()
+    return is_real
 
 
 def load_generator(settings: Settings) -> TransformersGenerator:

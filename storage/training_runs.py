@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import literal, select, update
 
@@ -33,6 +34,13 @@ class Trainer:
     host: str
     process_id: int
     heard_at: datetime
+
+
+class Owner(NamedTuple):
+    """The process that claimed a run; numbers alone repeat, since each container counts its own from 1."""
+
+    host: str
+    process_id: int
 
 
 async def create(
@@ -114,19 +122,30 @@ async def describe(
         await session.execute(insert.on_conflict_do_nothing())
 
 
-async def report(session: Session, run_id: str, progress: TrainingProgress, *, process_id: int) -> bool:
+async def report(session: Session, run_id: str, progress: TrainingProgress, *, owner: Owner) -> bool:
     """Tell how far the run is; return whether it is still this process's."""
     values = {**dataclasses.asdict(progress), "heartbeat_at": clock.utc_now()}
-    return await _change(session, run_id, RunState.RUNNING, only_of=process_id, **values)
+    return await _change(session, run_id, RunState.RUNNING, owner=owner, **values)
 
 
-async def finish(session: Session, run_id: str, *, metrics: Mapping[str, object], adapter_folder: str) -> None:
-    """Mark the run as done and add its adapter, under the run's own id, as a candidate."""
+async def finish(
+    session: Session,
+    run_id: str,
+    *,
+    metrics: Mapping[str, object],
+    adapter_folder: str,
+    owner: Owner | None = None,
+) -> bool:
+    """Mark the run as done and add its adapter, under the run's own id, as a candidate.
+
+    Return whether it was running, by `owner` where one is named; nothing is written where it was not.
+    """
     now = clock.utc_now()
-    if not await _change(
-        session, run_id, RunState.RUNNING, state=RunState.DONE, metrics=dict(metrics), finished_at=now
-    ):
-        return
+    is_ours = await _change(
+        session, run_id, RunState.RUNNING, owner=owner, state=RunState.DONE, metrics=dict(metrics), finished_at=now
+    )
+    if not is_ours:
+        return False
     run = await _row(session, run_id)
     session.add(
         AdapterRow(
@@ -142,16 +161,19 @@ async def finish(session: Session, run_id: str, *, metrics: Mapping[str, object]
         )
     )
     await session.flush()
+    return True
 
 
-async def stop(session: Session, run_id: str) -> None:
-    """Mark the run as ended for now by whoever ran it."""
-    await _change(session, run_id, RunState.RUNNING, state=RunState.STOPPED, finished_at=clock.utc_now())
+async def stop(session: Session, run_id: str, *, owner: Owner | None = None) -> None:
+    """Mark the run as ended for now by whoever ran it, unless that is another than `owner` by now."""
+    now = clock.utc_now()
+    await _change(session, run_id, RunState.RUNNING, owner=owner, state=RunState.STOPPED, finished_at=now)
 
 
-async def fail(session: Session, run_id: str, error: str) -> None:
-    """Mark the run as ended without an adapter; `error` is one sentence."""
-    await _change(session, run_id, RunState.RUNNING, state=RunState.FAILED, error=error, finished_at=clock.utc_now())
+async def fail(session: Session, run_id: str, error: str, *, owner: Owner | None = None) -> None:
+    """Mark the run as ended without an adapter, unless another than `owner` trains it now; `error` is one sentence."""
+    now = clock.utc_now()
+    await _change(session, run_id, RunState.RUNNING, owner=owner, state=RunState.FAILED, error=error, finished_at=now)
 
 
 async def view(session: Session, run_id: str) -> TrainingRunView:
@@ -190,12 +212,12 @@ def _trainer_of(row: TrainingRunRow) -> Trainer | None:
 
 
 async def _change(
-    session: Session, run_id: str, *states: RunState, only_of: int | None = None, **values: object
+    session: Session, run_id: str, *states: RunState, owner: Owner | None = None, **values: object
 ) -> bool:
-    """Change a run that is in one of `states` (and trained by process `only_of`); return whether it was."""
+    """Change a run that is in one of `states` (and claimed by `owner`); return whether it was."""
     change = update(TrainingRunRow).where(TrainingRunRow.id == run_id, TrainingRunRow.state.in_(states))
-    if only_of is not None:
-        change = change.where(TrainingRunRow.process_id == only_of)
+    if owner is not None:
+        change = change.where(TrainingRunRow.host == owner.host, TrainingRunRow.process_id == owner.process_id)
     return await session.scalar(change.values(**values).returning(TrainingRunRow.id)) is not None
 
 

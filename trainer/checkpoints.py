@@ -100,8 +100,8 @@ class CheckpointStore:
             raise ValueError(f"it cannot be read: {error}") from error
         if written["identity"] != self._identity:
             raise TrainingFailed(
-                f"The checkpoints in {self._folder} were made with other data or settings, so the run cannot go on; "
-                "start a new one without --resume."
+                f"The checkpoints in {self._folder} were made with other data or settings, or in another precision, "
+                "which free memory decides; free as much as there was, or start a new run without --resume."
             )
         return Checkpoint(step=step, weights=weights, optimizer=optimizer, state=written["state"])
 

@@ -26,7 +26,7 @@ from falcon.base_identity import BaseIdentity, identify
 from falcon.loading import measure
 from falcon.memory import SMALL_MODEL_PARAMETERS
 from falcon.source import locate
-from trainer.adapter_folder import Metrics, write_adapter
+from trainer.adapter_folder import Metrics, require_whole, write_adapter
 from trainer.checkpoints import CheckpointStore
 from trainer.curves import Curves
 from trainer.dataset import TrainingData, load_data
@@ -81,7 +81,9 @@ class FineTuning:
         self._describe(data, base)
         trainable = make_trainable(self._config, folder, self._accelerator.device)
         self._learner = FalconLearner(trainable, block_tokens=self._config.tokens.block_tokens)
-        store = CheckpointStore(self._plan.checkpoints, identity=run_identity(self._config, data, base))
+        store = CheckpointStore(
+            self._plan.checkpoints, identity=run_identity(self._config, data, base, trainable.plan.precision)
+        )
         outcome = self._train(self._learner, data, trainable, store)
         if self._record is None:
             return None
@@ -92,10 +94,7 @@ class FineTuning:
         draft = self._draft(data, base, outcome, trainable)
         del trainable
         metrics = self._write(draft, data)
-        best = {"nats_per_token": outcome.best_loss, "step": outcome.best_step}
-        self._record.finish(metrics={"best": best, **metrics}, adapter_folder=self._plan.output)
-        store.clear()
-        return self._report(outcome, metrics, signal=None)
+        return close_run(self._plan, self._record, outcome, metrics)
 
     def _load_data(self) -> TrainingData:
         """Read the sources, the main process first, so that the others find what it downloaded.
@@ -241,6 +240,42 @@ class FineTuning:
         )
 
 
+def close_run(plan: RunPlan, record: RunRecord, outcome: TrainOutcome, metrics: Metrics) -> TrainReport:
+    """Put a run's adapter, which is whole in its folder, on the list, and delete the checkpoints.
+
+    Raises:
+        TrainingFailed: the run is not this process's any more; the adapter and the checkpoints are kept.
+    """
+    best = {"nats_per_token": outcome.best_loss, "step": outcome.best_step}
+    record.finish(metrics={"best": best, **metrics}, adapter_folder=plan.output)
+    CheckpointStore(plan.checkpoints, identity="").clear()
+    return TrainReport(run_id=plan.run_id, adapter=plan.output, outcome=outcome, metrics=metrics, signal=None)
+
+
+def close_written(plan: RunPlan, record: RunRecord) -> TrainReport:
+    """Close a run that was killed between writing its adapter and saying so in its row.
+
+    Raises:
+        ModelError: a file of the adapter was changed since.
+        TrainingFailed: as `close_run` says.
+    """
+    written = require_whole(plan.output)
+    run, curves = written.run, written.curves.as_dict()
+    outcome = TrainOutcome(
+        is_stopped=False,
+        step=run["steps"],
+        num_steps=run["steps"],
+        best_step=run["best_step"],
+        best_loss=math.inf if written.best_loss is None else written.best_loss,
+        num_tokens=run["tokens"],
+        seconds=run["seconds"],
+        train_curve=curves["train"],
+        validation_curve=curves["validation"],
+    )
+    log.info("train.adapter_was_written", run=plan.run_id, adapter=plan.output.name)
+    return close_run(plan, record, outcome, written.metrics)
+
+
 def make_accelerator(plan: RunPlan) -> Accelerator:
     """Return what knows the device, the other processes and the trackers."""
     return Accelerator(
@@ -250,10 +285,13 @@ def make_accelerator(plan: RunPlan) -> Accelerator:
     )
 
 
-def run_identity(config: TrainConfig, data: TrainingData, base: BaseIdentity) -> str:
-    """Return what two runs have in common when one's checkpoint may go on in the other."""
+def run_identity(config: TrainConfig, data: TrainingData, base: BaseIdentity, precision: str) -> str:
+    """Return what two runs have in common when one's checkpoint may go on in the other.
+
+    `precision` is the one that was chosen: with "auto", less free memory would go on in NF4 what began in bf16.
+    """
     settings = json.dumps(asdict(config), sort_keys=True)
-    return sha256("\0".join([settings, data.content_hash, base.fingerprint]).encode()).hexdigest()
+    return sha256("\0".join([settings, data.content_hash, base.fingerprint, precision]).encode()).hexdigest()
 
 
 def published(config: TrainConfig) -> dict[str, Any]:

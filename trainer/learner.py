@@ -50,7 +50,11 @@ def make_trainable(config: TrainConfig, folder: Path, device: torch.device) -> T
 
 
 class FalconLearner:
-    """A Falcon with a LoRA adapter. Compiled code is made once a size, so blocks are padded to few sizes then."""
+    """A Falcon with a LoRA adapter.
+
+    Blocks are padded to few sizes where code is compiled, once a size, and on a GPU, whose allocator keeps memory of
+    each size that it was asked for and breaks into pieces under a cap.
+    """
 
     def __init__(self, trainable: Trainable, *, block_tokens: int) -> None:
         self._trainable = trainable
@@ -64,10 +68,12 @@ class FalconLearner:
 
     def loss(self, documents: Sequence[Document]) -> Tensor:
         """Return the sum of nats over the documents' answer tokens."""
-        size = None
-        if self._trainable.is_compiled:
-            size = padded_tokens(sum(map(len, documents)), self._block_tokens)
-        return self._trainable.loss(collate(documents, pad_to=size))
+        return self._trainable.loss(collate(documents, pad_to=self.padded_size(sum(map(len, documents)))))
+
+    def padded_size(self, num_tokens: int) -> int | None:
+        """Return the size that a block of `num_tokens` is padded to, None where it stays as it is."""
+        is_padded = self._trainable.is_compiled or self._trainable.device.type == "cuda"
+        return padded_tokens(num_tokens, self._block_tokens) if is_padded else None
 
     def switch(self, *, is_training: bool) -> None:
         """Turn the adapter's dropout on or off."""
@@ -79,8 +85,14 @@ class FalconLearner:
 
 
 def padded_tokens(num_tokens: int, block_tokens: int) -> int:
-    """Return the smallest size that holds `num_tokens`: the block's, or that halved some times."""
+    """Return the smallest size that holds `num_tokens`: the block's halved some times, or an eighth more than that.
+
+    A block that is cut in two is cut at a document's end, so one half is a little longer than half the block; without
+    the eighth it would be padded to the whole block, and cutting for want of memory would save none.
+    """
     size = max(block_tokens, num_tokens)
     while size % 2 == 0 and size // 2 >= num_tokens:
         size //= 2
-    return size
+    half = size // 2
+    longer_half = half + half // 8
+    return longer_half if size % 16 == 0 and longer_half >= num_tokens else size

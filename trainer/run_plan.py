@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from core.errors import ConfigError, TrainingFailed
+from core.errors import ConfigError, ModelError, TrainingFailed
 from core.rated_pairs import RatedPair
 from core.records import RunState, TrainingRunView
 from core.settings import POCKET_FOLDER, Settings
@@ -19,6 +19,7 @@ from trainer.adapter_folder import ADAPTERS_FOLDER
 from trainer.run_record import NewRun, RunBook
 from trainer.tracking import choose_tracker
 from trainer.train_config import SourceConfig, TrainConfig, read_train_config, recipe_file, train_config_of
+from trainer.training_record import read_record
 
 GOES_ON = "a run that goes on keeps the settings it began with"
 
@@ -42,7 +43,8 @@ class RunPlan:
     """One run, ready to begin. `dataset_hash` is that of the data it began with, None for a run that never did.
 
     `new` is what its row is going to say, None where there is one. `checkpoints` lies beside `output`, the adapter's
-    folder, and is gone when the adapter is there.
+    folder, and is gone when the adapter is there. `is_written` says that the adapter is there already: the run was
+    killed before its row could say so.
     """
 
     run_id: str
@@ -53,6 +55,7 @@ class RunPlan:
     dataset_hash: str | None
     new: NewRun | None
     rated: tuple[RatedPair, ...] = ()
+    is_written: bool = False
 
     @property
     def checkpoints(self) -> Path:
@@ -74,13 +77,14 @@ def plan_run(request: TrainRequest, settings: Settings, book: RunBook) -> RunPla
     choose_tracker(config.loop.tracker)
     run_id = run.id if run else new_id()
     output = Path(run.folder) if run and run.folder else (request.output or ADAPTERS_FOLDER / run_id).resolve()
-    if output.exists():
+    is_written = request.is_resumed and _is_adapter_of(run_id, output)
+    if output.exists() and not is_written:
         raise ConfigError(f"{output} exists already and is never overwritten; name another --output folder.")
     new = NewRun(
         base_model=base_name(base), base_revision=settings.model_revision, config=asdict(config), seed=config.loop.seed
     )
     has_rated = any(source.kind == "rated" for source in config.data.sources)
-    return RunPlan(
+    plan = RunPlan(
         run_id=run_id,
         base=base,
         config=config,
@@ -89,7 +93,22 @@ def plan_run(request: TrainRequest, settings: Settings, book: RunBook) -> RunPla
         dataset_hash=run.dataset_hash if run else None,
         new=None if run else new,
         rated=tuple(book.rated_pairs()) if has_rated else (),
+        is_written=is_written,
     )
+    if not plan.is_resumed and plan.checkpoints.exists():
+        raise ConfigError(
+            f"{plan.checkpoints} holds the checkpoints of another run; go on with it by --resume, or name another "
+            "--output folder."
+        )
+    return plan
+
+
+def _is_adapter_of(run_id: str, folder: Path) -> bool:
+    """Say whether `folder`, which appears whole or not at all, is the adapter that this run left."""
+    try:
+        return read_record(folder).run_id == run_id
+    except ModelError:
+        return False
 
 
 def choose_config(request: TrainRequest, base: str) -> TrainConfig:

@@ -23,7 +23,7 @@ from core.rated_pairs import RatedPair
 from core.records import RunState, TrainingRunView
 from storage import clock, training_data, training_runs
 from storage.database import Session, open_database
-from storage.training_runs import Trainer
+from storage.training_runs import Owner, Trainer
 from trainer.likelihood import Likelihood
 from trainer.progress import Moment
 
@@ -89,8 +89,8 @@ class RunBook:
             await training_runs.claim(
                 session,
                 run_id,
-                host=socket.gethostname(),
-                process_id=os.getpid(),
+                host=own_process().host,
+                process_id=own_process().process_id,
                 folder=str(folder),
                 is_alive=is_alive,
             )
@@ -182,27 +182,36 @@ class RunRecord:
         self._report()
 
     def finish(self, *, metrics: Mapping[str, object], adapter_folder: Path) -> None:
-        """Mark the run as done, with its adapter."""
-        self._write(
+        """Mark the run as done, with its adapter.
+
+        Raises:
+            TrainingFailed: the run counts as another process's, or as gone, since this one was silent for too long.
+        """
+        is_ours = self._write(
             lambda session: training_runs.finish(
-                session, self.run_id, metrics=metrics, adapter_folder=str(adapter_folder)
+                session, self.run_id, metrics=metrics, adapter_folder=str(adapter_folder), owner=own_process()
             )
         )
+        if is_ours is False:
+            raise TrainingFailed(
+                f"The run {self.run_id} was given up, since this process was silent for too long; its adapter is "
+                f"whole in {adapter_folder}, and `mjprompt train --resume --run {self.run_id}` puts it on the list."
+            )
 
     def stop(self) -> None:
         """Mark the run as ended for now."""
-        self._attempt(lambda session: training_runs.stop(session, self.run_id))
+        self._attempt(lambda session: training_runs.stop(session, self.run_id, owner=own_process()))
 
     def fail(self, reason: str) -> None:
         """Mark the run as failed; `reason` is one sentence."""
-        self._attempt(lambda session: training_runs.fail(session, self.run_id, reason))
+        self._attempt(lambda session: training_runs.fail(session, self.run_id, reason, owner=own_process()))
 
     def _report(self) -> None:
         if self._unsaid is None:
             return
         progress = self._unsaid.progress
         is_ours = self._attempt(
-            lambda session: training_runs.report(session, self.run_id, progress, process_id=os.getpid())
+            lambda session: training_runs.report(session, self.run_id, progress, owner=own_process())
         )
         self._unsaid, self._last_report = None, time.monotonic()
         if is_ours is False:
@@ -217,6 +226,11 @@ class RunRecord:
         except (StorageBusy, StorageError) as error:
             log.warning("train.row_not_written", run=self.run_id, reason=str(error))
             return None
+
+
+def own_process() -> Owner:
+    """Return what this process is called in the row of a run that it trains."""
+    return Owner(socket.gethostname(), os.getpid())
 
 
 def is_alive(trainer: Trainer) -> bool:

@@ -16,7 +16,7 @@ from core.errors import MjpromptError, NotEnoughMemory
 from core.settings import Settings
 from falcon.memory import is_out_of_memory
 from storage import migrations
-from trainer.fine_tuning import FineTuning, TrainReport
+from trainer.fine_tuning import FineTuning, TrainReport, close_written
 from trainer.run_plan import RunPlan, TrainRequest, plan_run
 from trainer.run_record import RunBook, RunRecord
 from trainer.stop_flag import StopFlag
@@ -35,7 +35,7 @@ def run_training(settings: Settings, request: TrainRequest) -> TrainReport | Non
             return _run_main(settings, request, stop)
         logging.getLogger().setLevel(logging.WARNING)
         plan: RunPlan = broadcast_object_list([None])[0]
-        return FineTuning(plan, settings, stop, record=None).run()
+        return None if plan.is_written else FineTuning(plan, settings, stop, record=None).run()
 
 
 def _run_main(settings: Settings, request: TrainRequest, stop: StopFlag) -> TrainReport | None:
@@ -45,6 +45,8 @@ def _run_main(settings: Settings, request: TrainRequest, stop: StopFlag) -> Trai
         record = book.claim(plan.run_id, plan.output, new=plan.new)
         with _told(record):
             broadcast_object_list([plan])
+            if plan.is_written:
+                return close_written(plan, record)
             return FineTuning(plan, settings, stop, record=record).run()
 
 

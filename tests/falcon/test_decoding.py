@@ -15,7 +15,7 @@ from core.parameters import parse, validate
 from core.records import CandidateDraft
 from core.settings import POCKET_FOLDER, load_settings
 from falcon.decode_config import DecodeConfig
-from falcon.decoding import TransformersGenerator, load_generator
+from falcon.decoding import TransformersGenerator, load_generator, real_tokens
 from falcon.generator import Generated, GenerationRequest
 from falcon.loading import LoadedModel
 from falcon.selection import content_words, has_repeated_ngram, jaccard_distance
@@ -138,6 +138,12 @@ def test_cancelling_one_request_leaves_the_other_as_it_is(
     cancelled, kept = generator.generate([request(SUBJECTS[0], is_cancelled=CancelledAfter(3)), request(SUBJECTS[1])])
     assert cancelled.candidates == ()
     assert texts(kept) == alone[1]
+
+
+def test_tokens_are_real_up_to_the_first_end_and_there_may_be_none() -> None:
+    """Where decoding gave no new token there was no first column, and an IndexError."""
+    assert real_tokens(torch.tensor([[5, 9, 5, 9], [5, 5, 5, 5]]), 9).tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
+    assert real_tokens(torch.empty(3, 0, dtype=torch.long), 9).shape == (3, 0)
 
 
 @pytest.mark.parametrize("num_candidates", [1, 10])

@@ -10,7 +10,7 @@ from core.errors import TrainingBusy, TrainingFailed
 from core.records import RunState, TrainingProgress, TrainingRunView
 from storage import training_runs
 from storage.database import Database, open_database
-from storage.training_runs import VANISHED, Trainer
+from storage.training_runs import VANISHED, Owner, Trainer
 
 PROGRESS = TrainingProgress(step=3, num_steps=10, loss=2.5, tokens_per_second=1200.5, eta_seconds=7.25)
 
@@ -123,14 +123,14 @@ async def test_progress_is_live_and_only_its_own_process_may_tell_it(database, m
     run_id = await running(database)
     moved_clock.forward(5)
     async with database.write() as session:
-        assert await training_runs.report(session, run_id, PROGRESS, process_id=11)
-        assert not await training_runs.report(session, run_id, PROGRESS, process_id=12)
+        assert await training_runs.report(session, run_id, PROGRESS, owner=Owner("here", 11))
+        assert not await training_runs.report(session, run_id, PROGRESS, owner=Owner("here", 12))
     run = await view(database, run_id)
     assert run.progress == PROGRESS
     assert run.heartbeat_at == moved_clock.utc_now()
     async with database.write() as session:
         await training_runs.stop(session, run_id)
-        assert not await training_runs.report(session, run_id, PROGRESS, process_id=11)
+        assert not await training_runs.report(session, run_id, PROGRESS, owner=Owner("here", 11))
 
 
 async def test_finished_run_leaves_its_adapter_as_a_candidate(database):

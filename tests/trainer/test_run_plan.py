@@ -68,6 +68,17 @@ def test_new_run_takes_the_recipe_that_fits_the_base(book: RunBook, settings: Se
     assert choose_config(replace(TYPED, recipe="seed"), FALCON_7B) == read_train_config(recipe_file("seed"))
 
 
+def test_checkpoints_of_another_run_are_never_mixed_with_those_of_a_new_one(
+    book: RunBook, settings: Settings, tmp_path: Path
+) -> None:
+    """A new run into the same --output went on from the older run's later steps, and pruned its own."""
+    older = begun(book, settings, tmp_path)
+    older.checkpoints.mkdir()
+    with pytest.raises(ConfigError, match=r"out\.checkpoints holds the checkpoints of another run; go on with it by"):
+        plan_run(request_for(tmp_path), settings, book)
+    assert plan_run(replace(TYPED, is_resumed=True), settings, book).run_id == older.run_id
+
+
 def test_options_change_the_recipe(tmp_path: Path) -> None:
     typed = replace(TYPED, data=tmp_path / "mine.csv", max_steps=5, tracker="none")
     config = choose_config(typed, FALCON_7B)

@@ -107,6 +107,23 @@ def test_run_that_another_process_took_ends_here(url: str, database_file: Path, 
             record.moment(MOMENT)
 
 
+@pytest.mark.parametrize("taken", ["process_id = 1", "host = 'elsewhere'"])
+def test_process_that_lost_its_run_does_not_end_it_for_the_one_that_has_it(
+    url: str, database_file: Path, tmp_path: Path, taken: str
+) -> None:
+    """The loser's last words marked the run as failed while the other process, of the same number, went on."""
+    with RunBook(url) as book:
+        record = book.claim("r" * 26, tmp_path, new=NEW)
+        with closing(sqlite3.connect(database_file)) as connection, connection:
+            connection.execute(f"UPDATE training_runs SET {taken}")
+        record.fail("Another process has taken the run.")
+        record.stop()
+        with pytest.raises(TrainingFailed, match=r"its adapter is whole in .*--resume --run r+` puts it on"):
+            record.finish(metrics={}, adapter_folder=tmp_path)
+        run = book.find("r" * 26)
+    assert (run.state, run.error) == (RunState.RUNNING, None)
+
+
 def test_process_here_is_alive_while_it_is_there() -> None:
     now = clock.utc_now()
     assert is_alive(Trainer(host=HERE, process_id=os.getpid(), heard_at=now))

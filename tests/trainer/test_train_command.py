@@ -18,14 +18,19 @@ from structlog.testing import capture_logs
 
 from core.errors import ConfigError, InvalidData, MjpromptError, ModelError, TrainingBusy, TrainingFailed
 from core.records import RunState, TrainingRunView
+from falcon.base_identity import identify
 from falcon.loading import load_model
 from tests.falcon.tiny_falcon import write_tiny_falcon
 from tests.trainer.tiny_training import TinyTraining, tiny_training
 from trainer.adapter_folder import require_whole
-from trainer.fine_tuning import TrainReport
+from trainer.checkpoints import CheckpointStore
+from trainer.cleaning import NameFinder
+from trainer.dataset import load_data
+from trainer.fine_tuning import TrainReport, run_identity
 from trainer.run_plan import TrainRequest
-from trainer.run_record import NewRun, RunBook
+from trainer.run_record import NewRun, RunBook, RunRecord
 from trainer.train_command import run_training
+from trainer.train_config import SourceConfig, read_train_config
 
 ALARM_STEP = 3
 
@@ -181,6 +186,29 @@ def test_signal_saves_and_the_resumed_run_gives_the_same_adapter(
     assert resumed.outcome.validation_curve == whole[1].outcome.validation_curve
 
 
+def test_run_killed_between_its_adapter_and_its_row_is_closed_by_a_resume(
+    tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder was there and the row said running, so that --resume refused the folder as somebody else's."""
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RunRecord, "finish", killed)
+        run_training(tiny.settings, typed(tiny))
+    written = require_whole(tiny.folder / "adapter")
+    assert only_run(tiny).state is RunState.STOPPED
+
+    report = trained(tiny, TrainRequest(is_resumed=True))
+    assert (report.run_id, report.adapter, report.signal) == (written.run_id, tiny.folder / "adapter", None)
+    assert (report.outcome.best_step, report.outcome.best_loss) == written.curves.best
+    assert require_whole(report.adapter) == written, "nothing was trained or written again"
+    run = run_of(tiny, report.run_id)
+    assert (run.state, set(run.metrics)) == (RunState.DONE, {"best", "base", "candidate"})
+    assert sorted(path.name for path in tiny.folder.iterdir() if path.is_dir()) == ["adapter"]
+
+
 def test_second_training_is_refused_and_leaves_no_row(tiny: TinyTraining) -> None:
     with RunBook(tiny.settings.database_url) as book:
         book.claim("r" * 26, tiny.folder, new=NewRun(base_model="tiny", base_revision=None, config={}, seed=0))
@@ -302,3 +330,20 @@ def test_folder_without_a_model_is_refused(tiny: TinyTraining, tmp_path: Path) -
     settings = tiny.settings.model_copy(update={"model_id": str(tmp_path / "gone")})
     with pytest.raises(ModelError, match="is missing; set MODEL_ID"):
         run_training(settings, typed(tiny))
+
+
+def test_checkpoint_of_another_precision_is_refused(tiny: TinyTraining) -> None:
+    """With precision "auto" and less free memory, NF4 went on from the checkpoint of a bf16 run without a word."""
+    trained(tiny, typed(tiny, tracker=Alarm.name))
+    config = read_train_config(tiny.recipe)
+    source = SourceConfig(kind="file", id=str(tiny.data))
+    config = replace(
+        config, data=replace(config.data, sources=(source,)), loop=replace(config.loop, tracker=Alarm.name)
+    )
+    data = load_data(config.data, version=tiny.settings.midjourney_version, names=NameFinder(()))
+    base = identify(tiny.settings.model_id, Path(tiny.settings.model_id))
+    folder = tiny.folder / "adapter.checkpoints"
+    same, other = (CheckpointStore(folder, identity=run_identity(config, data, base, name)) for name in ("fp32", "nf4"))
+    assert same.newest() is not None
+    with pytest.raises(TrainingFailed, match="in another precision, which free memory decides; free as much"):
+        other.newest()
