@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from storage import migrations
 
@@ -15,3 +16,8 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("migrated") / "empty.db"
     migrations.upgrade(f"sqlite+aiosqlite:///{file}")
     return file
+
+
+# The whole suite has a time limit; a test that needs more examples than this asks for them itself.
+settings.register_profile("suite", max_examples=40)
+settings.load_profile("suite")
