@@ -23,7 +23,6 @@ from storage.upsert import insert_into
 
 VANISHED = "Its process ended without a word; `mjprompt train --resume` goes on from its last checkpoint."
 STARTABLE_STATES = (RunState.QUEUED, RunState.STOPPED, RunState.FAILED)
-UNFINISHED_STATES = (RunState.RUNNING, RunState.STOPPED, RunState.FAILED)
 EXAMPLES_PER_INSERT = 10_000
 
 

@@ -6,17 +6,14 @@ The answer itself is delivered later, from the outbox. It knows nothing of comma
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import discord
 
 from bot.ask_options import AskOptions, joined, split_flags
 from bot.discord.conversation import Acknowledgement, Conversation, acknowledged_as_waiting
 from bot.discord.identity import destination_of, event_id_of, identity_of
+from bot.recent import RecentPresses
 from core.records import Destination
-
-_DOUBLE_CLICK = timedelta(seconds=2)
-_MAX_RECENT = 4096
 
 Work = Callable[[str, Destination], Awaitable[object]]  # event id, destination of the answer
 
@@ -26,7 +23,7 @@ class Asking:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        self._recent: dict[tuple[int, str], datetime] = {}
+        self._presses = RecentPresses()
 
     async def ask(self, interaction: discord.Interaction, text: str, options: AskOptions) -> None:
         """Take in one idea.
@@ -65,15 +62,8 @@ class Asking:
         self, interaction: discord.Interaction, work: Work, *, is_private: bool | None, pressed: str
     ) -> None:
         """Do as `answer_later`, once for a button that is pressed twice in a row."""
-        if self._is_double_click(interaction, pressed):
+        at_seconds = interaction.created_at.timestamp()
+        if self._presses.is_double(str(interaction.user.id), pressed, at_seconds=at_seconds):
             await Acknowledgement(interaction)()
             return
         await self.answer_later(interaction, work, is_private=is_private)
-
-    def _is_double_click(self, interaction: discord.Interaction, pressed: str) -> bool:
-        key, now = (interaction.user.id, pressed), interaction.created_at
-        before = self._recent.pop(key, None)
-        self._recent[key] = now
-        while len(self._recent) > _MAX_RECENT:
-            del self._recent[next(iter(self._recent))]
-        return before is not None and abs(now - before) < _DOUBLE_CLICK

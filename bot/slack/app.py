@@ -8,6 +8,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 
+from bot.recent import RecentPresses
 from bot.redraws import Redraws
 from bot.services import Services
 from bot.slack.authorize import AuthorizeByAccount
@@ -17,7 +18,7 @@ from bot.slack.installations import InstallationStore
 from bot.slack.lifecycle import Lifecycle
 from bot.slack.listeners import Listeners
 from bot.slack.people import People
-from bot.slack.recent import KnownHomes, RecentPresses, UsedTriggers
+from bot.slack.recent import KnownHomes, UsedTriggers
 from bot.slack.replies import Replies
 from bot.slack.sdk_logs import sdk_logger
 

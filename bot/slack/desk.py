@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from bot.recent import RecentPresses
 from bot.redraws import Redraws
 from bot.services import Services
 from bot.slack.call import Call
 from bot.slack.clients import WorkspaceClients
 from bot.slack.people import People
-from bot.slack.recent import KnownHomes, RecentPresses, UsedTriggers
+from bot.slack.recent import KnownHomes, UsedTriggers
 from bot.slack.replies import Replies
 from core.records import Identity
 

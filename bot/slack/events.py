@@ -4,6 +4,7 @@ Slack sends some things again under a new envelope, and people press twice: the 
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +36,12 @@ def pressed_at(action: Mapping[str, Any]) -> datetime | None:
         return datetime.fromtimestamp(float(action["action_ts"]), tz=UTC)
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
+
+
+def told_at(body: Mapping[str, Any]) -> float:
+    """Return when Slack made an event, in seconds since 1970; an event that does not say is taken for a new one."""
+    moment = body.get("event_time")
+    return float(moment) if isinstance(moment, int | float) else math.inf
 
 
 def _short(text: str) -> str:

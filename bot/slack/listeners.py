@@ -18,6 +18,7 @@ from bot.slack.clients import Workspace
 from bot.slack.commands.table import COMMANDS
 from bot.slack.desk import Desk
 from bot.slack.errors import Handler, guarded
+from bot.slack.events import told_at
 from bot.slack.forms import explain, idea, questions, settings
 from bot.slack.forms.deadline import in_time
 from bot.slack.home import home_opened
@@ -100,13 +101,14 @@ class Listeners:
         if event.get("tab") == "home" and context.user_id is not None and context.team_id is not None:
             await self._counted(home_opened(self._desk, _workspace(context), context.user_id))
 
-    async def _uninstalled(self, context: AsyncBoltContext) -> None:
+    async def _uninstalled(self, body: Body, context: AsyncBoltContext) -> None:
         if context.team_id is not None:
-            await self._counted(self._lifecycle.uninstalled(_workspace(context)))
+            await self._counted(self._lifecycle.uninstalled(_workspace(context), told_at=told_at(body)))
 
-    async def _tokens_revoked(self, event: Body, context: AsyncBoltContext) -> None:
+    async def _tokens_revoked(self, body: Body, event: Body, context: AsyncBoltContext) -> None:
         if context.team_id is not None:
-            await self._counted(self._lifecycle.tokens_revoked(_workspace(context), event))
+            work = self._lifecycle.tokens_revoked(_workspace(context), event, told_at=told_at(body))
+            await self._counted(work)
 
     async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -4,6 +4,7 @@ A vote is stored before Slack is told that the press arrived: the acknowledgemen
 anew afterwards.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot.acknowledge import stored_then_acknowledged
@@ -33,7 +34,9 @@ async def card_pressed(desk: Desk, call: Call) -> None:
         NotFound: the button is of another version, or what it is about is not there for this person.
     """
     action, target_id = read_mark(str((call.action or {}).get("action_id", "")))
-    if action in ASKS_ANEW and desk.presses.is_double(call.identity.external_id, action, target_id):
+    if action in ASKS_ANEW and desk.presses.is_double(
+        call.identity.external_id, action, target_id, at_seconds=time.monotonic()
+    ):
         return
     await PRESSES[action](desk, call, target_id)
 

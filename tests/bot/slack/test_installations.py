@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from slack_sdk.oauth.installation_store import Bot
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
+from structlog.testing import capture_logs
 
 from bot.slack.installations import InstallationStore, TokenCipher
 from bot.slack.start import SlackChat
@@ -170,6 +171,22 @@ async def test_workspace_installs_again_after_taking_the_app_out(world: World) -
     await world.team.uninstall_app()
     assert await install(world, world.team) == 200
     await world.asked(world.alice)
+
+
+async def test_late_repeat_of_an_uninstall_leaves_the_installation_that_came_after_it(world: World) -> None:
+    """Slack may tell an event again much later, and it used to delete what the workspace had installed meanwhile."""
+    events = await world.team.uninstall_app()
+    assert await install(world, world.team) == 200
+    answer = await world.asked(world.alice)
+    with capture_logs() as logs:  # Slack is answered before anything is done
+        for event in events:
+            event.payload["event_time"] -= 60
+            await world.slack.replay(event)
+        await world.slack.wait_for(lambda: [log["event"] for log in logs].count("slack.late_event_ignored") == 2)
+    store = world_store(world.database, KEY)
+    assert await store.async_find_bot(enterprise_id=None, team_id=world.team.id) is not None
+    await world.alice.click(answer, "👍 0")
+    assert len(await world.requests(world.alice)) == 1
 
 
 async def test_repeated_uninstall_changes_nothing_more(world: World) -> None:
