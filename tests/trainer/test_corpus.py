@@ -131,6 +131,7 @@ def test_missing_file_is_named(data_folder: Path, tmp_path: Path, name: str) -> 
         gzip.compress(b'{"txt": "a fox"}\n'),
         gzip.compress(b"[1]\n"),
     ],
+    ids=["no gzip", "cut off", "no JSON", "no UTF-8", "another key", "no object"],
 )
 def test_damaged_file_is_named(data_folder: Path, tmp_path: Path, damaged: bytes) -> None:
     folder = Path(shutil.copytree(data_folder, tmp_path / "data"))

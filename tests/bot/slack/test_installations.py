@@ -236,7 +236,7 @@ async def test_token_is_written_anew_under_the_first_key(database_file: Path) ->
         await database.close()
 
 
-@pytest.mark.parametrize("keys", ["", " , ", "short", f"{KEY},broken"])
+@pytest.mark.parametrize("keys", ["", " , ", "short", f"{KEY},broken"], ids=["empty", "comma", "short", "one broken"])
 def test_keys_that_are_no_fernet_keys_are_refused_without_quoting_them(keys: str) -> None:
     with pytest.raises(ConfigError, match="TOKEN_ENCRYPTION_KEYS") as refusal:
         TokenCipher(keys)
