@@ -214,8 +214,8 @@ def pretrain(
 ) -> None:
     """Train the pocket Falcon from scratch."""
     from core.settings import PROJECT_ROOT
-    from trainer.pretrain_command import prepare, train
-    from trainer.pretrain_config import read_pretrain_config
+    from trainer.pretraining.command import prepare, train
+    from trainer.pretraining.config import read_pretrain_config
 
     settings = _settings()
     shape = read_pretrain_config(config or PROJECT_ROOT / "configs" / "pretrain.toml")
@@ -242,7 +242,7 @@ def train(
 ) -> None:
     """Fine-tune a LoRA adapter for the base model; also under `accelerate launch -m app.cli train`."""
     from app.train_view import as_json_object, print_report
-    from trainer.run_plan import TrainRequest
+    from trainer.run.plan import TrainRequest
     from trainer.train_command import run_training
 
     request = TrainRequest(

@@ -19,7 +19,7 @@ def as_json_object(report: "TrainReport") -> dict[str, object]:
 
 def print_report(report: "TrainReport") -> None:
     """Print what became of a training, and what to do next."""
-    from trainer.measure_table import as_table  # noqa: PLC0415 - beside the models' libraries, which are loaded by now
+    from trainer.adapters.measure_table import as_table  # noqa: PLC0415 - beside the models' libraries, which are loaded by now
 
     outcome, console = report.outcome, Console(highlight=False)
     if outcome.is_stopped:

@@ -12,7 +12,7 @@ import typer
 from app.command_settings import print_json, read_settings
 
 if TYPE_CHECKING:
-    from trainer.training_record import TrainingRecord
+    from trainer.adapters.record import TrainingRecord
     from trainer.tune import Found
 
 adapters_cli = typer.Typer(help="Look at adapters and copy them to where others find them.", no_args_is_help=True)
@@ -28,7 +28,7 @@ def list_adapters(*, folder: FolderOption = None, is_json: JsonOption = False) -
     from rich.console import Console
     from rich.table import Table
 
-    from trainer.adapter_folder import ADAPTERS_FOLDER, adapters_in
+    from trainer.adapters.folder import ADAPTERS_FOLDER, adapters_in
 
     settings = read_settings(log_level="WARNING")
     serving = settings.adapter.resolve() if settings.adapter else None
@@ -64,8 +64,8 @@ def show(name: NameArgument, *, folder: FolderOption = None, is_json: JsonOption
     """Check an adapter's files and show what it is, what it learned from and how good it is."""
     from rich.console import Console
 
-    from trainer.adapter_folder import ADAPTERS_FOLDER, find_adapter, require_whole
-    from trainer.measure_table import as_table
+    from trainer.adapters.folder import ADAPTERS_FOLDER, find_adapter, require_whole
+    from trainer.adapters.measure_table import as_table
 
     read_settings(log_level="WARNING")
     path = find_adapter(name, folder or ADAPTERS_FOLDER)
@@ -108,8 +108,8 @@ def push(
     is_public: Annotated[bool, typer.Option("--public", help="Make a new Hub repository public.")] = False,
 ) -> None:
     """Copy an adapter to a Hub repository or to any storage that fsspec knows; nothing there is overwritten."""
-    from trainer.adapter_folder import ADAPTERS_FOLDER, find_adapter
-    from trainer.adapter_push import push_adapter
+    from trainer.adapters.folder import ADAPTERS_FOLDER, find_adapter
+    from trainer.adapters.push import push_adapter
 
     read_settings(log_level="WARNING")
     path = find_adapter(name, folder or ADAPTERS_FOLDER)

@@ -22,11 +22,11 @@ from transformers import AutoModelForCausalLM, FalconForCausalLM
 
 from benchmarks.machine import describe_machine
 from core.settings import PROJECT_ROOT
-from trainer.corpus import EOS_TOKEN, EncodedPairs, encode
 from trainer.pairs import Pair
-from trainer.pretrain import bits_per_byte, build_model, lr_factor
-from trainer.pretrain_command import SIDES, load_prepared, prepare
-from trainer.pretrain_config import ModelShape, read_pretrain_config
+from trainer.pretraining.command import SIDES, load_prepared, prepare
+from trainer.pretraining.config import ModelShape, read_pretrain_config
+from trainer.pretraining.corpus import EOS_TOKEN, EncodedPairs, encode
+from trainer.pretraining.pretrain import bits_per_byte, build_model, lr_factor
 
 WINDOW, GENERAL_ROWS, MIDJOURNEY_ROWS = 256, 256, 32
 SHAPE = ModelShape(

@@ -22,7 +22,7 @@ from falcon.decoding import TransformersGenerator, load_generator
 from falcon.generator import GenerationRequest
 from falcon.selection import content_words, has_repeated_ngram, jaccard_distance
 from trainer.cleaning import NameFinder, name_key
-from trainer.corpus import midjourney_sides, read_artist_names
+from trainer.pretraining.corpus import midjourney_sides, read_artist_names
 
 VERSION = "8.2"
 

@@ -111,7 +111,12 @@ def hub_error(error: Exception, model_id: str, revision: str | None) -> Mjprompt
             return ModelError(f"The model {model_id} could not be fetched: {error}.")
 
 
+def is_passing(status: int) -> bool:
+    """Say whether a Hub that answers with this HTTP status may answer the same question otherwise later."""
+    return status >= 500 or status in _PASSING_STATUSES
+
+
 def _refusal(status: int, model: str) -> MjpromptError:
-    if status >= 500 or status in _PASSING_STATUSES:
+    if is_passing(status):
         return HubUnreachable(f"The Hub answered status {status} for {model}; try again later.")
     return ModelError(f"The Hub refuses the model {model} with status {status}; correct HF_TOKEN or MODEL_ID.")

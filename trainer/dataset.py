@@ -13,13 +13,13 @@ from core.errors import InvalidData
 from core.logs import get_logger
 from core.rated_pairs import RatedPair
 from trainer.cleaning import NameFinder
-from trainer.data_card import DataCard, SourceCard
-from trainer.data_mix import Keyed, content_hash, in_order, weighted
-from trainer.data_sources import Source, read_source
-from trainer.data_split import Sides, split_pairs
+from trainer.data.card import DataCard, SourceCard
+from trainer.data.mix import Keyed, content_hash, in_order, weighted
+from trainer.data.rated import NO_OPINIONS, UNLIKED, Opinions, settle
+from trainer.data.rows import Row, judge_all
+from trainer.data.sources import Source, read_source
+from trainer.data.split import Sides, split_pairs
 from trainer.pairs import Drop, Pair
-from trainer.rated import NO_OPINIONS, UNLIKED, Opinions, settle
-from trainer.rows import Row, judge_all
 from trainer.train_config import DataConfig
 
 log = get_logger(__name__)

@@ -26,22 +26,22 @@ from falcon.base_identity import BaseIdentity, identify
 from falcon.loading import measure
 from falcon.memory import SMALL_MODEL_PARAMETERS
 from falcon.source import locate
-from trainer.adapter_folder import Metrics, require_whole, write_adapter
-from trainer.checkpoints import CheckpointStore
-from trainer.curves import Curves
+from trainer.adapters.curves import Curves
+from trainer.adapters.folder import Metrics, require_whole, write_adapter
+from trainer.adapters.record import TrainingRecord
 from trainer.dataset import TrainingData, load_data
 from trainer.evaluate import EvaluationPlan, compare, free_device_memory
 from trainer.learner import FalconLearner, make_trainable
 from trainer.loop import TrainOutcome, train
-from trainer.progress import Listener, LogLines, Reporter, TerminalBar, memory_bytes
 from trainer.qlora import Trainable
-from trainer.run_plan import RunPlan, no_gpu_sentence
-from trainer.run_record import RunRecord
-from trainer.stop_flag import StopFlag
+from trainer.run.checkpoints import CheckpointStore
+from trainer.run.plan import RunPlan, no_gpu_sentence
+from trainer.run.progress import Listener, LogLines, Reporter, TerminalBar, memory_bytes
+from trainer.run.record import RunRecord
+from trainer.run.stop_flag import StopFlag
+from trainer.run.tracking import Tracking, choose_tracker
 from trainer.text_measures import CopyFinder
-from trainer.tracking import Tracking, choose_tracker
 from trainer.train_config import TrainConfig
-from trainer.training_record import TrainingRecord
 from trainer.training_set import encode_data, read_names
 
 log = get_logger(__name__)

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from core.errors import TrainingFailed
 from core.logs import get_logger
-from trainer.checkpoints import Checkpoint, CheckpointStore
 from trainer.learner import Learner
 from trainer.likelihood import Likelihood, likelihood
-from trainer.loop_state import LoopState
 from trainer.optimizer_step import Stepper, StepResult, num_answer_tokens
 from trainer.packing import plan_blocks
+from trainer.run.checkpoints import Checkpoint, CheckpointStore
+from trainer.run.state import LoopState
 from trainer.schedule import Block, learning_rate, plan_steps
 from trainer.train_config import TrainConfig
 from trainer.training_set import TrainingSet

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from trainer.packing import plan_blocks, plan_single
-from trainer.pretrain import lr_factor
+from trainer.pretraining.pretrain import lr_factor
 from trainer.train_config import LoopConfig, OptimizerConfig, TokenConfig, TrainConfig
 
 Block = list[int]

@@ -17,9 +17,9 @@ from core.settings import Settings
 from falcon.memory import is_out_of_memory
 from storage import migrations
 from trainer.fine_tuning import FineTuning, TrainReport, close_written
-from trainer.run_plan import RunPlan, TrainRequest, plan_run
-from trainer.run_record import RunBook, RunRecord
-from trainer.stop_flag import StopFlag
+from trainer.run.plan import RunPlan, TrainRequest, plan_run
+from trainer.run.record import RunBook, RunRecord
+from trainer.run.stop_flag import StopFlag
 
 
 def run_training(settings: Settings, request: TrainRequest) -> TrainReport | None:

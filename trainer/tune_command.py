@@ -21,18 +21,18 @@ from falcon.base_identity import identify
 from falcon.loading import load_tokenizer
 from falcon.source import choose_base, locate
 from storage import migrations
-from trainer.checkpoints import CheckpointStore
 from trainer.dataset import load_data
 from trainer.evaluate import free_device_memory
 from trainer.learner import FalconLearner
 from trainer.likelihood import Likelihood
 from trainer.loop import TrainOutcome, train
-from trainer.progress import Listener, LogLines, Moment, Reporter
 from trainer.qlora import Trainable, prepare_model
-from trainer.run_plan import TrainRequest, config_file_of, require_gpu
-from trainer.run_record import RunBook
+from trainer.run.checkpoints import CheckpointStore
+from trainer.run.plan import TrainRequest, config_file_of, require_gpu
+from trainer.run.progress import Listener, LogLines, Moment, Reporter
+from trainer.run.record import RunBook
+from trainer.run.stop_flag import StopFlag
 from trainer.schedule import derived_seed
-from trainer.stop_flag import StopFlag
 from trainer.train_config import CONFIGS_FOLDER, TrainConfig, read_train_config
 from trainer.training_set import TrainingSet, encode_data, read_names
 from trainer.tune import Found, Report, read_tune_config, require_own, tune, write_winner

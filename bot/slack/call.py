@@ -4,7 +4,7 @@ It holds what handlers need and nothing of Bolt but the acknowledgement. It deci
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -79,32 +79,16 @@ def unescaped(text: str) -> str:
 
 
 def read_command(ack: BoltAck, body: Mapping[str, Any], workspace: Workspace, user_id: str) -> Call:
-    channel_id = _id(body.get("channel_id"))
-    name = body.get("user_name")
-    return Call(
-        kind=CallKind.COMMAND,
-        acknowledge=Acknowledgement(ack),
-        body=body,
-        workspace=workspace,
-        user_id=user_id,
-        identity=identity_of(workspace, user_id, channel_id=channel_id, display_name=str(name) if name else None),
-        event_id=command_id(workspace.team_id, body),
-        channel_id=channel_id,
-    )
+    arrived = _Arrived(ack=ack, body=body, workspace=workspace, user_id=user_id)
+    name = str(body.get("user_name") or "") or None
+    event_id, channel_id = command_id(workspace.team_id, body), _id(body.get("channel_id"))
+    return arrived.as_call(CallKind.COMMAND, event_id, channel_id=channel_id, display_name=name)
 
 
 def read_shortcut(ack: BoltAck, body: Mapping[str, Any], workspace: Workspace, user_id: str) -> Call:
+    arrived = _Arrived(ack=ack, body=body, workspace=workspace, user_id=user_id)
     channel_id = _id(_mapping(body.get("channel")).get("id"))
-    return Call(
-        kind=CallKind.SHORTCUT,
-        acknowledge=Acknowledgement(ack),
-        body=body,
-        workspace=workspace,
-        user_id=user_id,
-        identity=identity_of(workspace, user_id, channel_id=channel_id, display_name=_name(body)),
-        event_id=command_id(workspace.team_id, body),
-        channel_id=channel_id,
-    )
+    return arrived.as_call(CallKind.SHORTCUT, command_id(workspace.team_id, body), channel_id=channel_id)
 
 
 def read_press(ack: BoltAck, body: Mapping[str, Any], workspace: Workspace, user_id: str) -> Call:
@@ -116,17 +100,12 @@ def read_press(ack: BoltAck, body: Mapping[str, Any], workspace: Workspace, user
     pressed = body.get("actions")
     if not isinstance(pressed, list) or not pressed:
         raise NotFound("This button does nothing here; ask again to get new ones.")
+    arrived = _Arrived(ack=ack, body=body, workspace=workspace, user_id=user_id)
     container = _mapping(body.get("container"))
     channel_id = _id(container.get("channel_id")) or _id(_mapping(body.get("channel")).get("id"))
-    return Call(
-        kind=CallKind.PRESS,
-        acknowledge=Acknowledgement(ack),
-        body=body,
-        workspace=workspace,
-        user_id=user_id,
-        identity=identity_of(workspace, user_id, channel_id=channel_id, display_name=_name(body)),
-        event_id=press_id(workspace.team_id, user_id, body, pressed[0]),
-        channel_id=channel_id,
+    event_id = press_id(workspace.team_id, user_id, body, pressed[0])
+    return replace(
+        arrived.as_call(CallKind.PRESS, event_id, channel_id=channel_id),
         message_ts=None if container.get("is_ephemeral") else _id(container.get("message_ts")),
         is_on_home=_mapping(body.get("view")).get("type") == "home",
         action=pressed[0],
@@ -139,18 +118,35 @@ def read_form(ack: BoltAck, body: Mapping[str, Any], workspace: Workspace, user_
         origin = read_origin(str(_mapping(body.get("view")).get("private_metadata") or ""))
     except NotFound:
         origin = Origin()
-    return Call(
-        kind=CallKind.FORM,
-        acknowledge=Acknowledgement(ack),
-        body=body,
-        workspace=workspace,
-        user_id=user_id,
-        identity=identity_of(workspace, user_id, channel_id=origin.channel_id, display_name=_name(body)),
-        event_id=form_id(workspace.team_id, body),
-        channel_id=origin.channel_id,
-        message_ts=origin.message_ts,
-        origin=origin,
-    )
+    arrived = _Arrived(ack=ack, body=body, workspace=workspace, user_id=user_id)
+    call = arrived.as_call(CallKind.FORM, form_id(workspace.team_id, body), channel_id=origin.channel_id)
+    return replace(call, message_ts=origin.message_ts, origin=origin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrived:
+    """What every payload comes with."""
+
+    ack: BoltAck
+    body: Mapping[str, Any]
+    workspace: Workspace
+    user_id: str
+
+    def as_call(
+        self, kind: CallKind, event_id: str, *, channel_id: str | None, display_name: str | None = None
+    ) -> Call:
+        """Return the call as far as all kinds are alike; the name is the payload's, unless one is given."""
+        name = display_name or _name(self.body)
+        return Call(
+            kind=kind,
+            acknowledge=Acknowledgement(self.ack),
+            body=self.body,
+            workspace=self.workspace,
+            user_id=self.user_id,
+            identity=identity_of(self.workspace, self.user_id, channel_id=channel_id, display_name=name),
+            event_id=event_id,
+            channel_id=channel_id,
+        )
 
 
 def _name(body: Mapping[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ from core.errors import ConfigError, ModelError
 from tests.falcon.tiny_falcon import write_tiny_falcon
 from tests.trainer.tiny_adapter import DATA_HASH, record_for, write_tiny_adapter
 from tests.trainer.tuning_files import write_search, write_train_config
-from trainer.measure_table import MEASURES
+from trainer.adapters.measure_table import MEASURES
 from trainer.train_config import read_train_config
 
 METRICS = {"base": {"perplexity": 9.0}, "candidate": {"perplexity": 7.5}}

@@ -1,52 +1,26 @@
 """Fetching from a Hub: a real client against a stand-in Hub on loopback."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core.settings import PROJECT_ROOT
 from tests.falcon.stand_in_hub import COMMIT, StandInHub
+from tests.hub_process import HubProcess
 
 UNSAFE = {"pytorch_model.bin": b"pickle", "modeling.py": b"raise SystemExit", "training_args.pkl": b"x", "a.pt": b"x"}
 
 
-class LocatingProcess:
-    """Asks `falcon.source.locate` in a process that knows only the Hub at `endpoint` and an empty cache."""
+class LocatingProcess(HubProcess):
+    """Asks `falcon.source.locate`."""
 
     def __init__(self, endpoint: str, home: Path) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-        environment |= {
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(home),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONPATH": str(PROJECT_ROOT),
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.falcon.locating_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd=PROJECT_ROOT,
-            text=True,
-        )
+        super().__init__("tests.falcon.locating_process", endpoint, home)
 
     def locate(self, model_id: str, revision: str = "") -> tuple[str, str]:
         """Return `found` and the folder, or the error's class and sentence."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(f"{model_id} {revision}\n")
-        self._process.stdin.flush()
-        kind, text = json.loads(self._process.stdout.readline())
+        kind, text = self.ask(f"{model_id} {revision}")
         return kind, text
-
-    def close(self) -> None:
-        self._process.communicate(timeout=30)
 
 
 @pytest.fixture(scope="module")

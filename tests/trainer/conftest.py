@@ -9,8 +9,8 @@ import torch
 
 from core.settings import PROJECT_ROOT
 from tests.trainer.invented_data import VERSION, write_data
-from trainer.corpus import Corpus, build_corpus
-from trainer.pretrain_config import PretrainConfig, read_pretrain_config
+from trainer.pretraining.config import PretrainConfig, read_pretrain_config
+from trainer.pretraining.corpus import Corpus, build_corpus
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -4,40 +4,22 @@ The Hub's client reads HF_ENDPOINT and HF_HOME when it is imported, so it needs 
 """
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 from core.errors import MjpromptError
-from core.settings import PROJECT_ROOT
-from trainer.data_sources import read_source
+from tests.hub_process import HubProcess
+from trainer.data.sources import read_source
 from trainer.train_config import SourceConfig
 
 SHOWN_CHARACTERS = 60
 
 
-class DataProcess:
-    """Asks `read_source` in a process that knows only the Hub at `endpoint` and the cache below `home`."""
+class DataProcess(HubProcess):
+    """Asks `read_source`."""
 
     def __init__(self, endpoint: str, home: Path, **more: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-        environment |= {
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(home),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONPATH": str(PROJECT_ROOT),
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.trainer.data_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment | more,
-            cwd=PROJECT_ROOT,
-            text=True,
-        )
+        super().__init__("tests.trainer.data_process", endpoint, home, **more)
 
     def read(
         self,
@@ -49,14 +31,8 @@ class DataProcess:
         kind: str = "hub",
     ) -> tuple[str, dict[str, object]]:
         """Return `found` and the beginnings of the texts with their origin, or the error's class and what it `said`."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps([kind, dataset_id, revision, split, column]) + "\n")
-        self._process.stdin.flush()
-        result, answer = json.loads(self._process.stdout.readline())
+        result, answer = self.ask(json.dumps([kind, dataset_id, revision, split, column]))
         return result, answer
-
-    def close(self) -> None:
-        self._process.communicate(timeout=30)
 
 
 def main() -> None:

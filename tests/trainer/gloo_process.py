@@ -12,8 +12,8 @@ from torch import Tensor
 
 from tests.trainer.test_loop import Notes, StopAfter
 from tests.trainer.toy_learner import ToyLearner, toy_config, toy_set
-from trainer.checkpoints import CheckpointStore
 from trainer.loop import train
+from trainer.run.checkpoints import CheckpointStore
 from trainer.tokens import Document
 
 RANK = int(os.environ["RANK"])

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from trainer.corpus import MIDJOURNEY_VALIDATION_PERCENT
 from trainer.pairs import is_validation, split_key
+from trainer.pretraining.corpus import MIDJOURNEY_VALIDATION_PERCENT
 
 LISTED_NAME = "Zora Quillfeather"
 UNLISTED_NAME = "vela morrow"

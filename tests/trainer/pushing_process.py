@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from core.errors import MjpromptError
-from trainer.adapter_push import push_adapter
+from trainer.adapters.push import push_adapter
 
 
 def main() -> None:

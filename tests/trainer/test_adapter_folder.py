@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from core.errors import ConfigError, ModelError, OutOfMemory
 from tests.falcon.tiny_falcon import change_json, write_tiny_falcon
 from tests.trainer.tiny_adapter import DATA_HASH, record_for, save_tiny_lora, write_tiny_adapter
-from trainer.adapter_folder import Metrics, adapters_in, find_adapter, require_whole, write_adapter
-from trainer.training_record import read_record
+from trainer.adapters.folder import Metrics, adapters_in, find_adapter, require_whole, write_adapter
+from trainer.adapters.record import read_record
 
 FILES = {"adapter_model.safetensors", "adapter_config.json", "training.json", "README.md", "curves.png", "SHA256SUMS"}
 METRICS: Metrics = {

@@ -1,10 +1,7 @@
 """Copying an adapter to a Hub repository or a URL, where nothing is ever overwritten."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +9,11 @@ import fsspec
 import pytest
 
 from core.errors import ConfigError, ModelError
-from core.settings import PROJECT_ROOT
 from tests.falcon.tiny_falcon import write_tiny_falcon
+from tests.hub_process import HubProcess
 from tests.trainer.tiny_adapter import write_tiny_adapter
 from tests.trainer.upload_hub import TOKEN, Repository, UploadHub
-from trainer.adapter_push import push_adapter
+from trainer.adapters.push import push_adapter
 
 FILES = {"adapter_model.safetensors", "adapter_config.json", "training.json", "README.md", "curves.png", "SHA256SUMS"}
 
@@ -27,40 +24,16 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_adapter(tmp_path_factory.mktemp("adapters") / "style-1", base)
 
 
-class PushingProcess:
-    """Pushes in a process that knows only the Hub at `endpoint`."""
+class PushingProcess(HubProcess):
+    """Pushes adapters; the stand-in takes large files by LFS, which the real Hub does too."""
 
     def __init__(self, endpoint: str, home: Path) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-        environment |= {
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(home),
-            "HF_TOKEN": TOKEN,
-            "HF_HUB_DISABLE_XET": "1",  # the stand-in takes large files by LFS, which the real one does too
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONPATH": str(PROJECT_ROOT),
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.trainer.pushing_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd=PROJECT_ROOT,
-            text=True,
-        )
+        super().__init__("tests.trainer.pushing_process", endpoint, home, HF_TOKEN=TOKEN, HF_HUB_DISABLE_XET="1")
 
     def push(self, folder: Path, target: str, *, is_public: bool = False) -> tuple[str, object]:
         """Return `pushed` and whether it was new, or the error's class and sentence."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps([str(folder), target, is_public]) + "\n")
-        self._process.stdin.flush()
-        kind, value = json.loads(self._process.stdout.readline())
+        kind, value = self.ask(json.dumps([str(folder), target, is_public]))
         return kind, value
-
-    def close(self) -> None:
-        self._process.communicate(timeout=30)
 
 
 @pytest.fixture(scope="module")

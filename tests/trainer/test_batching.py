@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from trainer.batching import BUCKET_WIDTHS, IGNORED_LABEL, Bucket, epoch, make_buckets
-from trainer.corpus import EOS_ID, PAD_ID, EncodedPairs
-from trainer.pretrain import build_model
-from trainer.pretrain_config import PretrainConfig
+from trainer.pretraining.batching import BUCKET_WIDTHS, IGNORED_LABEL, Bucket, epoch, make_buckets
+from trainer.pretraining.config import PretrainConfig
+from trainer.pretraining.corpus import EOS_ID, PAD_ID, EncodedPairs
+from trainer.pretraining.pretrain import build_model
 
 CPU = torch.device("cpu")
 LENGTHS = st.lists(st.integers(1, BUCKET_WIDTHS[-1]), min_size=1, max_size=40)

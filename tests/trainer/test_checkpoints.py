@@ -12,8 +12,8 @@ import torch
 from structlog.testing import capture_logs
 
 from core.errors import TrainingFailed
-from trainer.adapter_folder import CHECKSUMS
-from trainer.checkpoints import FILES, Checkpoint, CheckpointStore
+from trainer.adapters.folder import CHECKSUMS
+from trainer.run.checkpoints import FILES, Checkpoint, CheckpointStore
 
 
 def checkpoint(step: int, *, size: int = 4) -> Checkpoint:

@@ -22,7 +22,8 @@ from tests.trainer.invented_data import (
     leaks,
 )
 from trainer.cleaning import NameFinder
-from trainer.corpus import (
+from trainer.pairs import Pair, pairs_of, split_key, trigrams
+from trainer.pretraining.corpus import (
     EOS_ID,
     EOS_TOKEN,
     PAD_ID,
@@ -35,7 +36,6 @@ from trainer.corpus import (
     render,
     train_tokenizer,
 )
-from trainer.pairs import Pair, pairs_of, split_key, trigrams
 
 SIDES = ("general_train", "general_validation", "midjourney_train", "midjourney_validation")
 FILES = (

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.image import imread
 
 from tests.trainer.tiny_adapter import CURVES
-from trainer.curves import PICTURE_DPI, PICTURE_INCHES, TRAIN_COLOUR, VALIDATION_COLOUR, Curves, draw_curves
+from trainer.adapters.curves import PICTURE_DPI, PICTURE_INCHES, TRAIN_COLOUR, VALIDATION_COLOUR, Curves, draw_curves
 
 NOTHING = Curves(train=(), validation=())
 

@@ -15,9 +15,9 @@ from core.parameters import parse, validate
 from core.rated_pairs import RatedOrigin, RatedPair
 from tests.trainer.invented_data import LISTED_NAME, UNLISTED_NAME, VERSION, discord_rows, midjourney_rows
 from trainer.cleaning import NameFinder
+from trainer.data.rated import UNLIKED
 from trainer.dataset import DISLIKED, NO_TEXT, REPEATED_PAIR, REPEATED_ROW, TrainingData, load_data
 from trainer.pairs import Pair, split_key
-from trainer.rated import UNLIKED
 from trainer.train_config import DataConfig, SourceConfig
 
 NAMES = NameFinder([LISTED_NAME])

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from core.errors import InvalidData
-from trainer.data_files import read_files
+from trainer.data.files import read_files
 
 TEXTS = ["a red fox, dusk", 'an owl, "dawn", mist', "a ship,\nfog", "\u00e4 caf\u00e9, rain"]
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "csv.gz", "tsv.gz", "json.gz", "jsonl.gz")

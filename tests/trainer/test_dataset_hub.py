@@ -11,8 +11,8 @@ from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 from core.errors import HubUnreachable, InvalidData
 from tests.trainer.data_process import SHOWN_CHARACTERS, DataProcess
 from tests.trainer.stand_in_data_hub import NEW_COMMIT, OLD_COMMIT, TAG, StandInDataHub
-from trainer.data_hub_errors import hub_data_error
-from trainer.data_sources import SEED_DATASET
+from trainer.data.hub_errors import hub_data_error
+from trainer.data.sources import SEED_DATASET
 
 CARD = b"---\nlicense: cc0-1.0\n---\n# Invented prompts\n"
 OLD_ROWS, NEW_ROWS = ["a red fox, dusk"], ["a red fox, dusk", "an owl, dawn", "a ship, fog"]

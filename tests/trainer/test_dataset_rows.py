@@ -4,10 +4,10 @@ import pytest
 
 from core.rated_pairs import RatedOrigin, RatedPair
 from trainer.cleaning import NameFinder
-from trainer.data_sources import read_source
+from trainer.data.rated import settle
+from trainer.data.rows import MIN_PARALLEL_ROWS, Row, judge, judge_all
+from trainer.data.sources import read_source
 from trainer.pairs import Drop, Pair, examine, pair_up, pairs_of, unquoted
-from trainer.rated import settle
-from trainer.rows import MIN_PARALLEL_ROWS, Row, judge, judge_all
 from trainer.train_config import SourceConfig
 
 NAMES = NameFinder(["Zora Quillfeather"])

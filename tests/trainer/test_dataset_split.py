@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data_mix import content_hash, in_order, weighted
-from trainer.data_split import Leak, Sides, split_pairs
+from trainer.data.mix import content_hash, in_order, weighted
+from trainer.data.split import Leak, Sides, split_pairs
 from trainer.pairs import NearDuplicates, Pair, split_key, split_number
 
 WORDS = ("fox", "owl", "ship", "tower", "lamp", "kettle", "bridge", "market")

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from core.errors import TrainingFailed
 from tests.trainer.toy_learner import ToyLearner, toy_config, toy_set
-from trainer.checkpoints import CheckpointStore
 from trainer.likelihood import Likelihood
 from trainer.loop import TrainOutcome, train
 from trainer.optimizer_step import StepResult
+from trainer.run.checkpoints import CheckpointStore
 from trainer.tokens import Document
 from trainer.train_config import TrainConfig
 

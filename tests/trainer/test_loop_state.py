@@ -6,7 +6,7 @@ import math
 import pytest
 
 from core.errors import TrainingFailed
-from trainer.loop_state import LoopState
+from trainer.run.state import LoopState
 
 
 def seen(losses: list[float], state: LoopState | None = None) -> LoopState:

@@ -11,12 +11,12 @@ from rich.console import Console
 from falcon.base_identity import BaseIdentity
 from tests.falcon.tiny_falcon import write_tiny_falcon
 from tests.trainer.tiny_adapter import DATA_HASH, record_for
-from trainer.curves import Curves
+from trainer.adapters.curves import Curves
+from trainer.adapters.measure_table import MEASURES, as_markdown, as_table, rows
+from trainer.adapters.model_card import make_model_card
+from trainer.adapters.record import TrainingRecord
 from trainer.evaluate import AnswerMeasures
 from trainer.likelihood import Likelihood
-from trainer.measure_table import MEASURES, as_markdown, as_table, rows
-from trainer.model_card import make_model_card
-from trainer.training_record import TrainingRecord
 
 FIGURES: dict[str, Any] = {
     "likelihood": {"nats_per_token": 2.5, "bits_per_byte": 1.0625},

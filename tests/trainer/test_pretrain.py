@@ -14,9 +14,11 @@ from core.errors import ConfigError
 from core.settings import PROJECT_ROOT
 from falcon.template import render_question
 from tests.trainer.invented_data import VERSION
-from trainer.corpus import PAD_ID, EncodedPairs, encode, render, train_tokenizer
 from trainer.pairs import Pair
-from trainer.pretrain import (
+from trainer.pretraining.command import load_prepared, prepare, write_model
+from trainer.pretraining.config import PretrainConfig, read_pretrain_config
+from trainer.pretraining.corpus import PAD_ID, EncodedPairs, encode, render, train_tokenizer
+from trainer.pretraining.pretrain import (
     Optimizers,
     PreparedData,
     bits_per_byte,
@@ -26,8 +28,6 @@ from trainer.pretrain import (
     lr_factor,
     pretrain,
 )
-from trainer.pretrain_command import load_prepared, prepare, write_model
-from trainer.pretrain_config import PretrainConfig, read_pretrain_config
 
 CPU = torch.device("cpu")
 TIMES = {"seconds"}

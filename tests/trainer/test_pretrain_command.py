@@ -16,10 +16,10 @@ from core.errors import ConfigError
 from core.settings import PROJECT_ROOT
 from falcon.source import locate
 from tests.trainer.invented_data import VERSION
-from trainer.corpus import Corpus, build_corpus
-from trainer.pretrain import build_model
-from trainer.pretrain_command import SIDES, load_prepared, prepare, train, write_model
-from trainer.pretrain_config import PretrainConfig, read_pretrain_config
+from trainer.pretraining.command import SIDES, load_prepared, prepare, train, write_model
+from trainer.pretraining.config import PretrainConfig, read_pretrain_config
+from trainer.pretraining.corpus import Corpus, build_corpus
+from trainer.pretraining.pretrain import build_model
 
 
 @pytest.fixture(scope="module")

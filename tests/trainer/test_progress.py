@@ -16,7 +16,7 @@ from core.logs import configure_logs, get_logger
 from core.records import TrainingProgress
 from trainer.likelihood import likelihood
 from trainer.optimizer_step import StepResult
-from trainer.progress import LogLines, Moment, Reporter, Speedometer, TerminalBar, describe, memory_bytes
+from trainer.run.progress import LogLines, Moment, Reporter, Speedometer, TerminalBar, describe, memory_bytes
 
 CPU = torch.device("cpu")
 RESULT = StepResult(loss=2.0, grad_norm=0.5, num_tokens=1000, is_applied=True, is_stop_wanted=False)

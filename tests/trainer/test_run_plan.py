@@ -15,8 +15,8 @@ from falcon.source import FALCON_7B
 from storage import training_runs
 from storage.database import open_database
 from tests.trainer.toy_learner import toy_config
-from trainer.run_plan import RunPlan, TrainRequest, choose_config, plan_run, require_gpu
-from trainer.run_record import RunBook
+from trainer.run.plan import RunPlan, TrainRequest, choose_config, plan_run, require_gpu
+from trainer.run.record import RunBook
 from trainer.train_config import read_train_config, recipe_file
 
 TYPED = TrainRequest()

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from trainer.stop_flag import SIGNALS, StopFlag
+from trainer.run.stop_flag import SIGNALS, StopFlag
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from core.errors import ConfigError
 from tests.trainer.test_progress import MEASURED, MOMENT
 from tests.trainer.toy_learner import toy_config
-from trainer.tracking import Tracking, choose_tracker, flattened
+from trainer.run.tracking import Tracking, choose_tracker, flattened
 
 
 class Notebook(GeneralTracker):

@@ -22,13 +22,13 @@ from falcon.base_identity import identify
 from falcon.loading import load_model
 from tests.falcon.tiny_falcon import write_tiny_falcon
 from tests.trainer.tiny_training import TinyTraining, tiny_training
-from trainer.adapter_folder import require_whole
-from trainer.checkpoints import CheckpointStore
+from trainer.adapters.folder import require_whole
 from trainer.cleaning import NameFinder
 from trainer.dataset import load_data
 from trainer.fine_tuning import TrainReport, run_identity
-from trainer.run_plan import TrainRequest
-from trainer.run_record import NewRun, RunBook, RunRecord
+from trainer.run.checkpoints import CheckpointStore
+from trainer.run.plan import TrainRequest
+from trainer.run.record import NewRun, RunBook, RunRecord
 from trainer.train_command import run_training
 from trainer.train_config import SourceConfig, read_train_config
 

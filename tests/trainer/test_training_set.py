@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 from core.errors import ConfigError, InvalidData
 from falcon.loading import load_tokenizer
 from tests.falcon.tiny_falcon import write_tiny_falcon
-from trainer.data_card import DataCard
+from trainer.data.card import DataCard
 from trainer.dataset import TrainingData
 from trainer.pairs import Pair
 from trainer.train_config import TokenConfig

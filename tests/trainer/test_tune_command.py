@@ -14,9 +14,9 @@ from core.errors import ConfigError, TrainingBusy
 from core.settings import Settings, load_settings
 from tests.falcon.tiny_falcon import write_tiny_falcon
 from tests.trainer.tuning_files import write_search, write_train_config
-from trainer.run_plan import TrainRequest, config_file_of
-from trainer.run_record import NewRun, RunBook
-from trainer.stop_flag import StopFlag
+from trainer.run.plan import TrainRequest, config_file_of
+from trainer.run.record import NewRun, RunBook
+from trainer.run.stop_flag import StopFlag
 from trainer.train_config import read_train_config, recipe_file
 from trainer.tune_command import TuneRequest, make_trials, run_search
 

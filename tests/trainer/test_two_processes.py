@@ -15,8 +15,8 @@ from accelerate import Accelerator
 from core.settings import PROJECT_ROOT
 from tests.trainer.test_loop import Notes, StopAfter
 from tests.trainer.toy_learner import ToyLearner, toy_config, toy_set
-from trainer.checkpoints import CheckpointStore
 from trainer.loop import train
+from trainer.run.checkpoints import CheckpointStore
 
 
 def free_port() -> int:

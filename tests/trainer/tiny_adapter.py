@@ -12,9 +12,9 @@ from transformers import FalconForCausalLM
 from core.settings import POCKET_FOLDER
 from falcon.base_identity import identify
 from tests.falcon.tiny_falcon import tiny_falcon
-from trainer.adapter_folder import Metrics, write_adapter
-from trainer.curves import Curves
-from trainer.training_record import TrainingRecord
+from trainer.adapters.curves import Curves
+from trainer.adapters.folder import Metrics, write_adapter
+from trainer.adapters.record import TrainingRecord
 
 CURVES = Curves(train=((1, 4.0), (2, 3.0), (3, 2.5)), validation=((0, 4.5), (2, 2.75), (3, 2.875)))
 DATA_HASH = "c0ffee" * 10 + "beef"

@@ -12,10 +12,10 @@ from accelerate import Accelerator
 
 from tests.trainer.test_loop import Notes, StopAfter
 from tests.trainer.toy_learner import toy_config
-from trainer.checkpoints import CheckpointStore
 from trainer.learner import FalconLearner, make_trainable
 from trainer.loop import train
 from trainer.optimizer_step import StepResult
+from trainer.run.checkpoints import CheckpointStore
 from trainer.tokens import Document
 from trainer.training_set import TrainingSet
 

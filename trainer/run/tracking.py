@@ -12,7 +12,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from core.errors import ConfigError
 from core.logs import get_logger
 from trainer.likelihood import Likelihood
-from trainer.progress import Moment
+from trainer.run.progress import Moment
 
 log = get_logger(__name__)
 PROJECT = "mjprompt"

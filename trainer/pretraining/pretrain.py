@@ -1,7 +1,7 @@
 """Train the pocket Falcon from scratch: a large corpus first, Midjourney's own prompts last.
 
-It owns the model's shape, the optimizers and the two stages. It does not know where text comes from (trainer/corpus.py)
-or how documents are laid into batches (trainer/batching.py).
+It owns the model's shape, the optimizers and the two stages. It does not know where text comes from (corpus.py) or how
+documents are laid into batches (batching.py).
 """
 
 import math
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from transformers import FalconConfig, FalconForCausalLM
 
 from core.logs import get_logger
-from trainer.batching import Bucket, epoch, make_buckets
-from trainer.corpus import EOS_ID, PAD_ID, EncodedPairs
-from trainer.pretrain_config import ModelShape, PretrainConfig
+from trainer.pretraining.batching import Bucket, epoch, make_buckets
+from trainer.pretraining.config import ModelShape, PretrainConfig
+from trainer.pretraining.corpus import EOS_ID, PAD_ID, EncodedPairs
 
 log = get_logger(__name__)
 REPORT_EVERY_STEPS = 200

@@ -15,11 +15,11 @@ from core.records import RunState, TrainingRunView
 from core.settings import POCKET_FOLDER, Settings
 from falcon.source import FALCON_7B, base_name, choose_base, is_folder
 from storage.identifiers import new_id
-from trainer.adapter_folder import ADAPTERS_FOLDER
-from trainer.run_record import NewRun, RunBook
-from trainer.tracking import choose_tracker
+from trainer.adapters.folder import ADAPTERS_FOLDER
+from trainer.adapters.record import read_record
+from trainer.run.record import NewRun, RunBook
+from trainer.run.tracking import choose_tracker
 from trainer.train_config import SourceConfig, TrainConfig, read_train_config, recipe_file, train_config_of
-from trainer.training_record import read_record
 
 GOES_ON = "a run that goes on keeps the settings it began with"
 

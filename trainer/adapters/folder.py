@@ -16,9 +16,9 @@ from core.errors import ConfigError, MjpromptError, ModelError
 from core.logs import get_logger
 from core.settings import PROJECT_ROOT
 from falcon.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from trainer.curves import draw_curves
-from trainer.model_card import make_model_card
-from trainer.training_record import TrainingRecord, read_record
+from trainer.adapters.curves import draw_curves
+from trainer.adapters.model_card import make_model_card
+from trainer.adapters.record import TrainingRecord, read_record
 
 log = get_logger(__name__)
 ADAPTERS_FOLDER = PROJECT_ROOT / "var" / "adapters"

@@ -1,6 +1,6 @@
 """From one configured source to rows: whole prompts, or prompts with the subject that they were written for.
 
-It knows where rows are and which columns they have; what is wrong with a row is judged in trainer/rows.py.
+It knows where rows are and which columns they have; what is wrong with a row is judged in trainer/data/rows.py.
 """
 
 import re
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from core.parameters import parse, render
 from core.rated_pairs import RatedOrigin, RatedPair
-from trainer.data_files import Columns, Table, Values, is_file_name, read_files
-from trainer.rows import Row
+from trainer.data.files import Columns, Table, Values, is_file_name, read_files
+from trainer.data.rows import Row
 from trainer.train_config import SourceConfig
 
 SEED_DATASET = "bittu9988/mid_journey_prompts"  # the Hub's copy of the sheet that the seed was tuned on
@@ -35,7 +35,7 @@ def read_source(config: SourceConfig, rated: Sequence[RatedPair]) -> Source:
     """Open the source that `config` names; `rated` is what the people's own votes gave.
 
     Raises:
-        InvalidData, HubUnreachable: as trainer/data_files.py and trainer/data_hub.py say.
+        InvalidData, HubUnreachable: as trainer/data/files.py and trainer/data/hub.py say.
     """
     if config.kind == "rated":
         return Source(config=config, name=RATED_NAME, rows=[_rated_row(pair) for pair in rated])
@@ -61,7 +61,7 @@ def _columns(config: SourceConfig) -> Columns:
 def _read_table(config: SourceConfig, columns: Columns) -> Table:
     if config.kind == "file" or (config.kind == "seed" and is_file_name(config.id)):
         return read_files(config.id, columns)
-    from trainer.data_hub import read_hub  # noqa: PLC0415 - `datasets` takes seconds to import, and files need none of it
+    from trainer.data.hub import read_hub  # noqa: PLC0415 - `datasets` takes seconds to import, and files need none of it
 
     return read_hub(config.id or SEED_DATASET, columns, revision=config.revision, split=config.split)
 

@@ -16,7 +16,8 @@ from transformers import FalconForCausalLM, GenerationConfig, PreTrainedTokenize
 
 from core.errors import ConfigError
 from core.logs import get_logger
-from trainer.corpus import (
+from trainer.pretraining.config import PretrainConfig
+from trainer.pretraining.corpus import (
     EOS_ID,
     EOS_TOKEN,
     PAD_ID,
@@ -28,8 +29,7 @@ from trainer.corpus import (
     render,
     train_tokenizer,
 )
-from trainer.pretrain import PreparedData, pretrain
-from trainer.pretrain_config import PretrainConfig
+from trainer.pretraining.pretrain import PreparedData, pretrain
 
 log = get_logger(__name__)
 SIDES = ("general_train", "general_validation", "midjourney_train", "midjourney_validation")

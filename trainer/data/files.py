@@ -200,7 +200,7 @@ def _objects(path: Path, numbered: Iterable[tuple[int, object]], columns: Column
 
 
 def _read_parquet(path: Path, columns: Columns) -> Iterator[Values]:
-    from trainer.data_parquet import read_parquet  # noqa: PLC0415 - the other formats do without pyarrow
+    from trainer.data.parquet import read_parquet  # noqa: PLC0415 - the other formats do without pyarrow
 
     yield from read_parquet(path, columns)
 

@@ -7,7 +7,7 @@ import pyarrow
 from pyarrow import parquet
 
 from core.errors import InvalidData
-from trainer.data_files import Columns, Values, require_columns
+from trainer.data.files import Columns, Values, require_columns
 
 
 def read_parquet(path: Path, columns: Columns) -> Iterator[Values]:

@@ -22,10 +22,11 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 
 from core.errors import ConfigError, HubUnreachable, MjpromptError
-from trainer.adapter_folder import CHECKSUMS, recorded_checksums, require_whole
+from falcon.source import is_passing
+from trainer.adapters.folder import CHECKSUMS, recorded_checksums, require_whole
 
 _HUB_ID = re.compile(r"(?:hf://)?(?P<id>[\w.-]+/[\w.-]+)")
-_PASSING_STATUSES = frozenset({408, 409, 412, 425, 429})  # of the moment, or somebody else pushed at the same time
+_CONFLICTS = frozenset({409, 412})  # somebody else pushed at the same time
 
 
 def push_adapter(folder: Path, target: str, *, is_public: bool = False) -> bool:
@@ -123,7 +124,7 @@ def _hub_error(error: Exception, repository: str) -> MjpromptError:
             return ConfigError(f"{repository!r} is no Hub repository's name; write it as owner/name.")
         case HfHubHTTPError():
             status = error.response.status_code
-            if status >= 500 or status in _PASSING_STATUSES:
+            if is_passing(status) or status in _CONFLICTS:
                 return HubUnreachable(f"The Hub answered status {status} for {repository}; try again later.")
             return ConfigError(
                 f"The Hub refuses to write to {repository} (status {status}); set HF_TOKEN to a token that may."

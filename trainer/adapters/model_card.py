@@ -8,8 +8,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from trainer.measure_table import as_markdown
-from trainer.training_record import TrainingRecord
+from trainer.adapters.measure_table import as_markdown
+from trainer.adapters.record import TrainingRecord
 
 _TEMPLATE = """\
 ---

@@ -25,7 +25,7 @@ from storage import clock, training_data, training_runs
 from storage.database import Session, open_database
 from storage.training_runs import Owner, Trainer
 from trainer.likelihood import Likelihood
-from trainer.progress import Moment
+from trainer.run.progress import Moment
 
 log = get_logger(__name__)
 SECONDS_BETWEEN_REPORTS = 2.0

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.errors import TrainingFailed
 from core.logs import get_logger
-from trainer.adapter_folder import CHECKSUMS, sha256_of
+from trainer.adapters.folder import CHECKSUMS, sha256_of
 
 log = get_logger(__name__)
 WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"

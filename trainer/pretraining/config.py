@@ -9,7 +9,7 @@ from core.errors import ConfigError
 
 MIN_VOCABULARY = 258  # every byte and two special tokens
 MAX_VOCABULARY = 32_767  # buckets hold tokens in 16 bits
-MAX_DOCUMENT_TOKENS = 160  # the widest bucket of trainer/batching.py
+MAX_DOCUMENT_TOKENS = 160  # the widest bucket of trainer/pretraining/batching.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

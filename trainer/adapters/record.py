@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import ModelError
 from falcon.adapter_files import TRAINING_RECORD
 from falcon.base_identity import BaseIdentity
-from trainer.curves import Curves
+from trainer.adapters.curves import Curves
 
 FORMAT = 1
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "datasets", "mjprompt")

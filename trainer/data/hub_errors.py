@@ -17,14 +17,7 @@ from huggingface_hub.errors import (
 )
 
 from core.errors import HubUnreachable, InvalidData, MjpromptError
-
-_PASSING_STATUSES = frozenset({408, 425, 429})  # refusals of the moment: too slow, too early, too often
-
-
-def is_passing(error: HfHubHTTPError) -> bool:
-    """Say whether the Hub may answer the same question later."""
-    status = error.response.status_code
-    return status >= 500 or status in _PASSING_STATUSES
+from falcon.source import is_passing
 
 
 def hub_data_error(error: Exception, dataset_id: str, revision: str | None) -> MjpromptError:
@@ -61,7 +54,7 @@ def _known(error: BaseException, dataset_id: str, revision: str | None) -> Mjpro
             )
         case HFValidationError():
             return InvalidData(f"{dataset_id} is no Hub id of the form owner/name; correct the id of this source.")
-        case HfHubHTTPError() if not is_passing(error):
+        case HfHubHTTPError() if not is_passing(error.response.status_code):
             return InvalidData(
                 f"The Hub refuses the data set {dataset_id} with status {error.response.status_code}; correct HF_TOKEN "
                 "or the id."

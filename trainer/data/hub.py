@@ -19,8 +19,9 @@ from huggingface_hub import DatasetCard, HfApi, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from core.errors import HubUnreachable
-from trainer.data_files import Columns, Table, Values, require_columns
-from trainer.data_hub_errors import hub_data_error, is_passing
+from falcon.source import is_passing
+from trainer.data.files import Columns, Table, Values, require_columns
+from trainer.data.hub_errors import hub_data_error
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -68,7 +69,7 @@ def _newest(dataset_id: str, revision: str | None) -> str | None:
     except (OfflineModeIsEnabled, httpx2.TransportError):
         return None
     except HfHubHTTPError as error:
-        if is_passing(error):
+        if is_passing(error.response.status_code):
             return None
         raise
 

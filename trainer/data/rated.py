@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.rated_pairs import RatedPair
+from trainer.data.rows import Judged
 from trainer.pairs import Pair
-from trainer.rows import Judged
 
 UNLIKED = "not more people liked than disliked it"
 

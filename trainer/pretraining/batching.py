@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.corpus import PAD_ID, EncodedPairs
-from trainer.pretrain_config import MAX_DOCUMENT_TOKENS
+from trainer.pretraining.config import MAX_DOCUMENT_TOKENS
+from trainer.pretraining.corpus import PAD_ID, EncodedPairs
 
 BUCKET_WIDTHS = (32, 40, 48, 56, 64, 72, 80, 96, 128, MAX_DOCUMENT_TOKENS)
 IGNORED_LABEL = -100  # torch's cross-entropy leaves such targets out

@@ -1,0 +1,1 @@
+"""Training the pocket Falcon from scratch."""

@@ -1,0 +1,1 @@
+"""One training run: its plan, state, checkpoints, progress and end."""
