@@ -96,29 +96,54 @@ class GroupDiversity(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return the log-probabilities `scores` (R, V) with penalties taken; `input_ids` is (R, T)."""
-        groups, beams, vocab = self._groups, self._beams, scores.shape[-1]
-        used = self._used_words(input_ids, vocab).view(-1, groups, beams, vocab)  # (Q, G, K, V)
-        subjects = self._subjects.view(-1, groups, 1, vocab)
-        by_group = used[:, :, 0]  # the best beam speaks for its group: (Q, G, V)
-        by_others = (by_group.sum(1, keepdim=True) - by_group.int()) > 0
-        taken = by_others | self._avoided.view(-1, groups, vocab)
-        repeated = (used | subjects) & self._words
-        result = scores.view(-1, groups, beams, vocab) - self._repetition * repeated
-        result = result - self._diversity * (taken & self._words).unsqueeze(2)
-        self._separate_this_step(result)
-        return result.view_as(scores)
+        vocab = scores.shape[-1]
+        shape = (-1, self._groups, self._beams, vocab)
+        return separate_words(
+            scores.view(shape),
+            self._used_words(input_ids, vocab).view(shape),
+            self._subjects.view(-1, self._groups, vocab),
+            self._avoided.view(-1, self._groups, vocab),
+            self._words,
+            diversity_penalty=self._diversity,
+            word_repetition_penalty=self._repetition,
+        ).view_as(scores)
 
     def _used_words(self, input_ids: Tensor, vocab: int) -> Tensor:
         used = torch.zeros(input_ids.shape[0], vocab, dtype=torch.bool, device=input_ids.device)
         return used.scatter_(1, input_ids[:, self._prompt_length :], True)
 
-    def _separate_this_step(self, scores: Tensor) -> None:
-        """Take the penalty from words that earlier groups are about to choose; changes `scores` (Q, G, K, V)."""
-        chosen = torch.zeros(scores.shape[0], scores.shape[-1], dtype=torch.bool, device=scores.device)
-        for group in range(self._groups):
-            scores[:, group] -= self._diversity * (chosen & self._words).unsqueeze(1)
-            best = scores[:, group].argmax(-1)  # (Q, K)
-            chosen.scatter_(1, best, True)
+
+def separate_words(
+    scores: Tensor,
+    used: Tensor,
+    subjects: Tensor,
+    avoided: Tensor,
+    words: Tensor,
+    *,
+    diversity_penalty: float,
+    word_repetition_penalty: float,
+) -> Tensor:
+    """Return `scores` (Q, G, K, V) with the penalties of `GroupDiversity` taken, all in nats.
+
+    `used` (Q, G, K, V) bool marks what each row has written since its prompt; `subjects` and `avoided` are (Q, G, V)
+    bool, or (Q, 1, V) where all groups of a request share them; `words` (V,) bool marks the tokens that may cost.
+    """
+    by_group = used[:, :, 0]  # the best beam speaks for its group: (Q, G, V)
+    by_others = (by_group.sum(1, keepdim=True) - by_group.int()) > 0
+    repeated = (used | subjects.unsqueeze(2)) & words
+    result = scores - word_repetition_penalty * repeated
+    result = result - diversity_penalty * ((by_others | avoided) & words).unsqueeze(2)
+    _separate_this_step(result, words, diversity_penalty)
+    return result
+
+
+def _separate_this_step(scores: Tensor, words: Tensor, diversity_penalty: float) -> None:
+    """Take the penalty from words that earlier groups are about to choose; changes `scores` (Q, G, K, V)."""
+    chosen = torch.zeros(scores.shape[0], scores.shape[-1], dtype=torch.bool, device=scores.device)
+    for group in range(scores.shape[1]):
+        scores[:, group] -= diversity_penalty * (chosen & words).unsqueeze(1)
+        best = scores[:, group].argmax(-1)  # (Q, K)
+        chosen.scatter_(1, best, True)
 
 
 def _marks(tokens_of_rows: list[list[int]], words: Tensor) -> Tensor:
