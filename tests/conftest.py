@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from storage import migrations
 
-pytest_plugins = ["tests.skips_in_ci"]
+pytest_plugins = ["tests.interrupts", "tests.skips_in_ci"]
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The doctor's report, line by line."""
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -15,7 +16,11 @@ from typer.testing import CliRunner, Result
 
 from app.cli import cli
 from app.doctor import Check, Level, examine
+from core.records import WorkerState
 from core.settings import Settings, load_settings
+from falcon.serving_metrics import ServingMetrics
+from storage import workers
+from storage.database import open_database
 from tests.app.tiny_model import write_tiny_model
 
 RunDoctor = Callable[..., Result]
@@ -31,6 +36,7 @@ NAMES = [
     "database",
     "disk",
     "web port",
+    "serving",
     "chats",
     "secrets",
 ]
@@ -176,3 +182,20 @@ def test_chats_that_are_set_up_are_named(settings: Settings) -> None:
     names = ("discord_token", "slack_bot_token", "slack_app_token")
     check = report(settings, **{name: getattr(secrets, name) for name in names})["chats"]
     assert check.message == "Discord set up; Slack set up for one workspace over Socket Mode"
+
+
+def test_live_workers_are_described_and_without_any_all_is_well(settings: Settings) -> None:
+    assert report(settings)["serving"].message == "no worker is running"
+    asyncio.run(_announce(settings))
+    serving = report(settings)["serving"]
+    assert serving.level is Level.OK
+    assert serving.message.startswith("worker w1 (ready): 12 rows in use, ")
+
+
+async def _announce(settings: Settings) -> None:
+    metrics = ServingMetrics()
+    metrics.set_load(num_rows=12, num_requests=1)
+    database = open_database(settings.database_url)
+    async with database.write() as session:
+        await workers.announce(session, "w1", WorkerState.READY, None, metrics=metrics.snapshot())
+    await database.close()

@@ -28,8 +28,9 @@ def test_fails_as_expected():
 MODULE = "import pytest\npytest.skip('all of it', allow_module_level=True)\n"
 
 
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "--numprocesses", "2")], ids=["alone", "two processes"])
 @pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
-def test_a_skip_fails_the_session_in_ci_only(tmp_path: Path, ci: str, status: int) -> None:
+def test_a_skip_fails_the_session_in_ci_only(tmp_path: Path, ci: str, status: int, workers: tuple[str, ...]) -> None:
     (tmp_path / "test_suite.py").write_text(SUITE)
     (tmp_path / "test_module.py").write_text(MODULE)
     ended = subprocess.run(
@@ -39,6 +40,7 @@ def test_a_skip_fails_the_session_in_ci_only(tmp_path: Path, ci: str, status: in
             "pytest",
             "-p",
             "tests.skips_in_ci",
+            *workers,
             "--rootdir",
             str(tmp_path),
             str(tmp_path),
@@ -51,5 +53,5 @@ def test_a_skip_fails_the_session_in_ci_only(tmp_path: Path, ci: str, status: in
         check=False,
     )
     assert ended.returncode == status, ended.stdout + ended.stderr
-    reported = [line for line in ended.stdout.splitlines() if line.startswith("skipped: ")]
+    reported = sorted(line for line in ended.stdout.splitlines() if line.startswith("skipped: "))
     assert reported == (["skipped: test_module.py", "skipped: test_suite.py::test_is_skipped"] if ci else [])

@@ -53,9 +53,8 @@ async def test_only_operators_decide_about_the_model(
     world: World, place_of: PlaceOf, command: str, text: str, action: AuditAction
 ) -> None:
     place = place_of(world)
-    sent = await place.slash(command, text)
-    assert "Only operators" in sent.ack_payload["text"]
-    assert sent.ack_payload["response_type"] == "ephemeral"
+    await place.slash(command, text)
+    await world.private(place, "Only operators")
     assert await audit_rows(world.database) == [(action, False)]
     assert not place.person.views
 
@@ -149,8 +148,9 @@ async def test_model_is_shown_to_everybody(world: World) -> None:
 
 
 async def test_unknown_words_behind_model_are_refused_by_name(world: World) -> None:
-    sent = await world.bob.slash("/model", "explode <!channel>")
-    assert "&lt;!channel&gt;" in sent.ack_payload["text"]
+    await world.bob.slash("/model", "explode <!channel>")
+    refusal = await world.private(world.bob, "<!channel>")
+    assert "&lt;!channel&gt;" in refusal.fallback
 
 
 async def test_admin_changes_the_settings(world: World) -> None:
