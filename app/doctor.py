@@ -17,10 +17,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from app.serving_report import describe_serving
 from app.storage_at_start import open_writable
 from bot.slack.mode import SlackMode, slack_mode
 from core.errors import MjpromptError, ModelError
 from core.machine import num_usable_cores
+from core.records import WorkerStatus
 from core.settings import Settings
 from falcon.decode_config import read_decode_config
 from storage import migrations, workers
@@ -65,6 +67,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         "database": _database,
         "disk": _disk,
         "web port": _port,
+        "serving": _serving,
         "chats": _chats,
         "secrets": _secrets,
     }
@@ -205,18 +208,27 @@ def _port(settings: Settings) -> Finding:
 
 
 def _port_in_use(settings: Settings, address: str, error: OSError) -> Finding:
-    if asyncio.run(_has_worker(settings)):
+    if asyncio.run(_live_workers(settings)):
         return Level.WARN, f"{address} is taken, most likely by the mjprompt that is running."
     return Level.FAIL, f"{address} cannot be opened ({error.strerror}); stop what has it, or set WEB_PORT."
 
 
-async def _has_worker(settings: Settings) -> bool:
+def _serving(settings: Settings) -> Finding:
+    try:
+        live = asyncio.run(_live_workers(settings))
+    except MjpromptError:
+        return Level.WARN, "not looked at: the database cannot be read"
+    return Level.OK, describe_serving(live)
+
+
+async def _live_workers(settings: Settings) -> list[WorkerStatus]:
+    """Return the workers that are there; none where the database has not the tables of this release."""
     if migrations.current_revision(settings.database_url) != migrations.head_revision():
-        return False
+        return []
     database, _ = await open_writable(settings)
     try:
         async with database.read() as session:
-            return bool(await workers.live(session, within_seconds=WORKER_SILENCE_SECONDS))
+            return await workers.live(session, within_seconds=WORKER_SILENCE_SECONDS)
     finally:
         await database.close()
 

@@ -224,13 +224,18 @@ class RequestView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """One worker as the database knows it."""
+    """One worker as the database knows it.
+
+    `metrics` is what its running generator counted by `heartbeat_at` (falcon/serving_metrics.py reads it), None where
+    batches are decoded one after the other.
+    """
 
     id: str
     state: WorkerState
     model: ModelInfo | None
     started_at: datetime
     heartbeat_at: datetime
+    metrics: Mapping[str, object] | None = None
 
 
 Destination = Mapping[str, object]  # what one gateway needs to address a message, as plain JSON

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     max_open_requests_per_user: int = Field(default=100, ge=1)
     lease_seconds: float = Field(default=30.0, ge=0.1, le=86_400, allow_inf_nan=False)
     max_attempts: int = Field(default=2, ge=1)
-    max_batch_requests: int = Field(default=4, ge=1)
+    max_batch_requests: int | None = Field(default=None, ge=1)  # None: as many as the model's engine holds
 
     # Discord
     discord_token: SecretStr | None = None
@@ -87,6 +87,7 @@ class Settings(BaseSettings):
         "slack_client_id",
         "slack_client_secret",
         "token_encryption_keys",
+        "max_batch_requests",
         mode="before",
     )
     @classmethod

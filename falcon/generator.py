@@ -5,9 +5,10 @@ It knows nothing of queues, rows or chat. An implementation owns one model on on
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from core.records import CandidateDraft, ModelInfo
+from falcon.serving_metrics import ServingMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,8 @@ class GenerationRequest:
 
     `subject` must survive in every candidate; `parameters` are the person's own (canonical text) and win over the
     model's; `images` are put in front. `avoid` holds earlier prompts that the new ones have to differ from.
-    `is_cancelled` is polled between decoding steps from the model's thread.
+    `is_cancelled` is polled between decoding steps from the model's thread. `adapter` names the one to write with,
+    None what serves by default; `seed` makes what is drawn at random repeatable, None takes one from `id`.
     """
 
     id: str
@@ -27,6 +29,8 @@ class GenerationRequest:
     num_candidates: int
     is_cancelled: Callable[[], bool]
     avoid: tuple[str, ...] = ()
+    adapter: str | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,17 @@ class Generated:
     request_id: str
     candidates: tuple[CandidateDraft, ...]
     decoding_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One request that ended without an answer of the model; the others go on."""
+
+    request_id: str
+    error: Exception
+
+
+Outcome: TypeAlias = Generated | Failure
 
 
 class Generator(Protocol):
@@ -55,4 +70,43 @@ class Generator(Protocol):
         Raises:
             core.errors.OutOfMemory: the batch does not fit; the caller may try again with fewer requests.
         """
+        ...
+
+
+@runtime_checkable
+class RunningGenerator(Generator, Protocol):
+    """A `Generator` whose requests join a running batch and leave it when done.
+
+    `submit`, `step`, `best_so_far` and `generate` belong to one thread; `generate` is called while nothing is inside.
+    """
+
+    @property
+    def capacity(self) -> int:
+        """How many requests may be inside at once."""
+        ...
+
+    @property
+    def num_inside(self) -> int:
+        """How many requests were submitted and have not ended."""
+        ...
+
+    @property
+    def metrics(self) -> ServingMetrics:
+        """How it goes; may be read from any thread."""
+        ...
+
+    def submit(self, request: GenerationRequest) -> None:
+        """Take `request` in, to join between two steps; never blocks, and what cannot join fails in a later step."""
+        ...
+
+    def step(self) -> list[Outcome]:
+        """Advance everything inside by one step and return what ended since the last call; nothing when idle.
+
+        A request that alone went wrong is a `Failure`. An exception means that the whole batch is lost: the generator
+        has dropped everything inside, and takes new requests.
+        """
+        ...
+
+    def best_so_far(self, request_id: str) -> str | None:
+        """Return the text of a request's best beam; None before its first token and once it has ended."""
         ...

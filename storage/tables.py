@@ -8,7 +8,7 @@ library keeps its installations in are in storage/slack_tables.py.
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.records import (
@@ -253,7 +253,10 @@ class AuditEventRow(Row):
 
 
 class WorkerRow(Row):
-    """One worker process that says it is there; the model's columns are None while it has none loaded."""
+    """One worker process that says it is there; the model's columns are None while it has none loaded.
+
+    `metrics` says how its running batch goes, None where there is no such thing.
+    """
 
     __tablename__ = "workers"
 
@@ -263,6 +266,7 @@ class WorkerRow(Row):
     adapter: Mapped[str | None] = mapped_column(Text)
     precision: Mapped[str | None] = mapped_column(String(16))
     device: Mapped[str | None] = mapped_column(Text)
+    metrics: Mapped[dict[str, object] | None] = mapped_column(JSON(none_as_null=True))
     started_at: Mapped[datetime]
     heartbeat_at: Mapped[datetime]
 

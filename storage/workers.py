@@ -1,5 +1,6 @@
 """Which workers are there and what they are doing, so that a chat can say "the model is loading"."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import delete, select
@@ -13,8 +14,15 @@ from storage.upsert import insert_into
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
-async def announce(session: Session, worker_id: str, state: WorkerState, model: ModelInfo | None) -> None:
-    """Say that a worker is alive; call it again at every change and as its heartbeat.
+async def announce(
+    session: Session,
+    worker_id: str,
+    state: WorkerState,
+    model: ModelInfo | None,
+    *,
+    metrics: Mapping[str, object] | None = None,
+) -> None:
+    """Say that a worker is alive and how it serves; call it again at every change and as its heartbeat.
 
     Workers that were killed cannot leave the list, so those not heard of for a day are taken off it here.
     """
@@ -26,6 +34,7 @@ async def announce(session: Session, worker_id: str, state: WorkerState, model: 
         "adapter": model.adapter if model else None,
         "precision": model.precision if model else None,
         "device": model.device if model else None,
+        "metrics": None if metrics is None else dict(metrics),
         "heartbeat_at": now,
     }
     insert = insert_into(session, WorkerRow).values(id=worker_id, started_at=now, **current)
@@ -53,6 +62,7 @@ def _status_of(row: WorkerRow) -> WorkerStatus:
         model=_model_of(row),
         started_at=row.started_at,
         heartbeat_at=row.heartbeat_at,
+        metrics=row.metrics,
     )
 
 

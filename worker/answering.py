@@ -1,6 +1,7 @@
 """From claimed requests to stored answers: decode together, and when that fails, save what can be saved.
 
-Out of memory halves the batch; a crash decodes each request alone, so that one cannot take the others down.
+Out of memory halves the batch; a crash decodes each request alone, so that one cannot take the others down. Batches
+that decode at the same time, in a running generator, count as one for that: what fails beside others tries again alone.
 It does not know where requests come from or when the process ends; what it leaves unsettled goes back to the
 queue.
 """
@@ -19,6 +20,7 @@ from core.records import ClaimedRequest, ModelInfo
 from falcon.generator import Generated
 from storage.queue import JobQueue
 from worker.batching import BatchLimit, halves
+from worker.company import Company, Stay
 from worker.engine_thread import EngineThread
 from worker.heartbeat import leases_kept
 from worker.held_request import HeldRequest
@@ -52,11 +54,17 @@ class Answerer:
         self._lease_seconds = lease_seconds
         self._limit = BatchLimit(current=max_batch_requests, maximum=max_batch_requests)
         self._crashes = 0
+        self._company = Company()
 
     @property
     def max_requests(self) -> int:
         """How many requests fit into one batch at present."""
         return self._limit.current
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether a request has the model to itself or waits for that; others would only wait."""
+        return self._company.is_closed
 
     async def answer(self, claims: Sequence[ClaimedRequest], *, returned: Sequence[ClaimedRequest] = ()) -> None:
         """Settle every claim; when an error or cancellation ends this early, the rest goes back to the queue.
@@ -89,14 +97,20 @@ class Answerer:
                 await self._settle_unanswered(request)
         if not wanted:
             return []
+        stay, alone = Stay(len(wanted)), any(request.goes_alone for request in wanted)
+        async with self._company.joined(stay, max_requests=self.max_requests, alone=alone):
+            self._require_sane_model()  # who waited for their turn may come too late
+            return await self._answer_inside(wanted, stay)
+
+    async def _answer_inside(self, batch: Batch, stay: Stay) -> list[Batch]:
         try:
-            answers = await self._decode(wanted)
+            answers = await self._decode(batch)
         except OutOfMemory:
-            return await self._after_out_of_memory(wanted)
+            return await self._after_out_of_memory(batch, stay)
         except Exception:
-            return await self._after_crash(wanted)
+            return await self._after_crash(batch, stay)
         self._crashes = 0
-        self._limit = self._limit.after_success(len(wanted))
+        self._limit = self._limit.after_success(stay.most_requests)
         for request, answer in answers:
             await self._store_answer(request, answer)
         return []
@@ -105,23 +119,29 @@ class Answerer:
         generated = await self._engine.generate([request.to_generate() for request in batch])
         return list(zip(batch, generated, strict=True))
 
-    async def _after_out_of_memory(self, batch: Batch) -> list[Batch]:
-        self._limit = self._limit.after_out_of_memory(len(batch))
-        log.warning("batch.out_of_memory", requests=len(batch), max_requests=self._limit.current)
+    async def _after_out_of_memory(self, batch: Batch, stay: Stay) -> list[Batch]:
+        self._limit = self._limit.after_out_of_memory(stay.most_requests)
+        log.warning("batch.out_of_memory", requests=stay.most_requests, max_requests=self._limit.current)
         if len(batch) > 1:
             return halves(batch)
+        if stay.is_in_company:  # it may fit beside fewer
+            return [batch]
         await self._fail(batch[0], TOO_LARGE)
         return []
 
-    async def _after_crash(self, batch: Batch) -> list[Batch]:
+    async def _after_crash(self, batch: Batch, stay: Stay) -> list[Batch]:
         log.exception("batch.crashed", request_ids=[request.claim.id for request in batch])
-        if len(batch) > 1:
-            return [[request] for request in batch]
+        if len(batch) > 1 or stay.is_in_company:
+            return _alone(batch)
         await self._fail(batch[0], CRASHED)
         self._crashes += 1
+        self._require_sane_model()
+        return []
+
+    def _require_sane_model(self) -> None:
+        """Raises: ModelCrashed, once it is given up."""
         if self._crashes >= MAX_CRASHES:
             raise ModelCrashed(f"The model crashed {self._crashes} times in a row; the worker must start afresh.")
-        return []
 
     async def _store_answer(self, request: HeldRequest, answer: Generated) -> None:
         if not answer.candidates:
@@ -169,6 +189,13 @@ class Answerer:
                 log.info("request.released", request_id=request.claim.id)
             except MjpromptError as error:  # its lease runs out instead
                 log.warning("request.not_released", request_id=request.claim.id, error=str(error))
+
+
+def _alone(batch: Batch) -> list[Batch]:
+    """Return each request as a batch of its own that has the model to itself."""
+    for request in batch:
+        request.goes_alone = True
+    return [[request] for request in batch]
 
 
 async def answer_only(queue: JobQueue, answerer: Answerer, *, worker_id: str, request_id: str) -> bool:

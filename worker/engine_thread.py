@@ -1,17 +1,22 @@
 """The one thread that loads the model and decodes with it, reached from the event loop through futures.
 
-It knows no queue, no batch policy and no tensor: calls run one at a time, in the order they came.
+It knows no queue, no batch policy and no tensor. Calls of a plain generator run one at a time, in the order they came;
+those of a running one overlap: the thread steps while anything is inside, and takes new calls between two steps.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from queue import SimpleQueue
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from core.records import ModelInfo
-from falcon.generator import Generated, GenerationRequest, Generator
+from falcon.generator import Generated, GenerationRequest, Generator, RunningGenerator
+from falcon.serving_metrics import ServingMetrics
+from worker.running_calls import RunningCalls
 
 Result = TypeVar("Result")
 
@@ -22,6 +27,7 @@ class EngineThread:
     def __init__(self, load: Callable[[], Generator]) -> None:
         self._load = load
         self._generator: Generator | None = None
+        self._running: RunningCalls | None = None
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         # A daemon: a decoding step that never ends must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
@@ -38,7 +44,22 @@ class EngineThread:
             core.errors.OutOfMemory: the batch does not fit.
             Exception: whatever else the generator raised.
         """
-        return await self._call(lambda: self._loaded().generate(requests))
+        if self._running is None:
+            return await self._call(lambda: self._loaded().generate(requests))
+        answers: Future[list[Generated]] = Future()
+        self._calls.put(partial(self._running.add, requests, answers))
+        return await asyncio.wrap_future(answers)
+
+    @property
+    def capacity(self) -> int | None:
+        """How many requests a running generator holds at once; None for one that takes batch after batch."""
+        generator = self._loaded()
+        return generator.capacity if isinstance(generator, RunningGenerator) else None
+
+    @property
+    def metrics(self) -> ServingMetrics | None:
+        """How a running generator is doing; None for a plain one, and before it is loaded."""
+        return self._generator.metrics if isinstance(self._generator, RunningGenerator) else None
 
     @property
     def decode_settings(self) -> Mapping[str, object]:
@@ -49,7 +70,7 @@ class EngineThread:
         return self._thread.is_alive()
 
     async def stop(self, *, timeout_seconds: float) -> bool:
-        """Let the running call end, drop the model and end the thread; False when it is busy to the last."""
+        """Let the running calls end, drop the model and end the thread; False when it is busy to the last."""
         if not self._thread.is_alive():
             return True
         self._calls.put(None)
@@ -73,12 +94,24 @@ class EngineThread:
         return await asyncio.wrap_future(future)
 
     def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
+        while (call := self._next_call()) is not None:
             call()
-        self._generator = None
+        while self._running is not None and not self._running.is_idle:
+            self._running.step()
+        self._running = self._generator = None
+
+    def _next_call(self) -> Callable[[], None] | None:
+        """Wait for the next call; meanwhile what is inside goes on."""
+        while self._running is not None and not self._running.is_idle:
+            with suppress(Empty):
+                return self._calls.get_nowait()
+            self._running.step()
+        return self._calls.get()
 
     def _load_model(self) -> ModelInfo:
         self._generator = self._load()
+        if isinstance(self._generator, RunningGenerator):
+            self._running = RunningCalls(self._generator)
         return self._generator.info
 
     def _loaded(self) -> Generator:

@@ -13,6 +13,7 @@ class HeldRequest:
     def __init__(self, claim: ClaimedRequest) -> None:
         self.claim = claim
         self.is_settled = False  # completed, failed or released: nothing more to store
+        self.goes_alone = claim.attempt > 1  # it may be what went wrong: should it again, nobody else goes with it
         self._is_stopped = threading.Event()
 
     def stop(self) -> None:

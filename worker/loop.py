@@ -1,6 +1,7 @@
 """The worker's main loop: claim when the model is free, answer, and start over, until asked to drain.
 
-It announces itself, keeps the queue tidy beside its work, and outlives a busy database. It does not know
+With a running generator, claims join and leave one by one instead: see worker/continuous.py. The worker announces
+itself and how it serves, keeps the queue tidy beside its work, and outlives a busy database. It does not know
 signals, processes or how a batch is decoded.
 """
 
@@ -19,6 +20,7 @@ from storage.identifiers import new_id
 from storage.queue import JobQueue
 from worker.answering import Answerer
 from worker.batching import choose_batch
+from worker.continuous import ContinuousServing
 from worker.engine_thread import EngineThread
 from worker.side_tasks import SideTask, side_tasks
 
@@ -27,6 +29,7 @@ ANNOUNCE_SECONDS = 5.0
 TIDY_SECONDS = 2.0
 DRAIN_SECONDS = 30.0
 ENGINE_STOP_SECONDS = 2.0
+PLAIN_BATCH_REQUESTS = 4  # for a generator that does not say how many it can hold
 log = get_logger(__name__)
 
 
@@ -44,6 +47,7 @@ class Worker:
         self._draining = asyncio.Event()
         self._is_abandoned = False
         self._batch: asyncio.Task[None] | None = None
+        self._continuous: ContinuousServing | None = None
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -78,6 +82,8 @@ class Worker:
         self._is_abandoned = True
         if self._batch is not None:
             self._batch.cancel()
+        if self._continuous is not None:
+            self._continuous.stop_now()
 
     async def _load(self) -> Answerer | None:
         """Load the model; None when asked to drain meanwhile."""
@@ -96,7 +102,7 @@ class Worker:
             self._queue,
             self._engine,
             model=self._model,
-            max_batch_requests=self._settings.max_batch_requests,
+            max_batch_requests=_batch_limit(self._settings.max_batch_requests, self._engine.capacity),
             lease_seconds=self._settings.lease_seconds,
         )
 
@@ -105,7 +111,14 @@ class Worker:
             SideTask(name="return stalled", interval_seconds=TIDY_SECONDS, action=self._queue.return_stalled),
             SideTask(name="expire overdue", interval_seconds=TIDY_SECONDS, action=self._queue.expire_overdue),
         ):
-            await self._serve(answerer)
+            if self._engine.capacity is None:
+                await self._serve(answerer)
+            else:
+                await self._serve_continuously(answerer)
+
+    async def _serve_continuously(self, answerer: Answerer) -> None:
+        self._continuous = ContinuousServing(self._queue, answerer, worker_id=self.id, poll_seconds=POLL_SECONDS)
+        await self._continuous.serve(self._draining)
 
     async def _serve(self, answerer: Answerer) -> None:
         failures = 0
@@ -149,8 +162,11 @@ class Worker:
             log.warning("worker.not_announced", error=str(error))
 
     async def _announce(self) -> None:
+        metrics = self._engine.metrics
         async with self._database.write() as session:
-            await workers.announce(session, self.id, self._state, self._model)
+            await workers.announce(
+                session, self.id, self._state, self._model, metrics=metrics.snapshot() if metrics else None
+            )
 
     async def _leave(self) -> None:
         for task in self._background:
@@ -167,3 +183,10 @@ class Worker:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _batch_limit(configured: int | None, capacity: int | None) -> int:
+    """Return how many requests may decode together: as configured, but never more than the generator holds."""
+    if capacity is None:
+        return configured or PLAIN_BATCH_REQUESTS
+    return min(configured or capacity, capacity)

@@ -1,4 +1,4 @@
-"""The web chat's routes put together, with the page, its files and the two calls about the whole chat.
+"""The web chat's routes put together, with the page, its files and the three calls about the whole chat.
 
 Each handler reads the request, calls the services, and shapes the reply: rules live in bot/, checks of form in
 bodies.py and fields.py, errors in error_replies.py.
@@ -6,10 +6,12 @@ bodies.py and fields.py, errors in error_replies.py.
 
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.services import Services
 from bot.watcher import RequestWatcher
+from bot.web import prometheus_text
 from bot.web.candidate_routes import CandidateRoutes
 from bot.web.json_views import status_json
 from bot.web.model_routes import ModelRoutes
@@ -34,6 +36,7 @@ class ChatRoutes:
             web.static("/static", STATIC_FOLDER),
             web.get(HEALTH_PATH, self.show_health),
             web.get("/api/status", self.show_status),
+            web.get("/metrics", self.show_metrics),
             *RequestRoutes(self._services, self._watcher).table(),
             *CandidateRoutes(self._services).table(),
             *PersonRoutes(self._services).table(),
@@ -50,3 +53,8 @@ class ChatRoutes:
 
     async def show_status(self, _: web.Request) -> web.Response:
         return web.json_response(status_json(await self._services.chat.status()))
+
+    async def show_metrics(self, _: web.Request) -> web.Response:
+        text = prometheus_text.render(await self._services.chat.status())
+        headers = {hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST, hdrs.CACHE_CONTROL: "no-store"}
+        return web.Response(body=text, headers=headers)

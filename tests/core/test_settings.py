@@ -59,7 +59,7 @@ def test_names_of_other_programs_in_the_env_file_are_left_alone(tmp_path: Path) 
     assert load_settings().web_port == 8765
 
 
-@pytest.mark.parametrize("name", ["model_revision", "adapter", *SECRETS])
+@pytest.mark.parametrize("name", ["model_revision", "adapter", "max_batch_requests", *SECRETS])
 def test_empty_value_is_the_same_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name.upper(), "")
     assert getattr(load_settings(), name) is None

@@ -166,6 +166,25 @@ def test_training_runs_of_the_second_revision_come_through_up_and_down(tmp_path)
     assert schema_of(path) == schema
 
 
+def test_workers_of_the_third_revision_come_through_up_and_down(tmp_path):
+    path = tmp_path / "a.db"
+    config = configured(url_of(path))
+    command.upgrade(config, "0003")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            f"INSERT INTO workers (id, state, started_at, heartbeat_at) VALUES ('w', 'ready', {MOMENT}, {MOMENT})"
+        )
+    schema = schema_of(path)
+    upgrade(url_of(path))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("SELECT id, metrics FROM workers").fetchall() == [("w", None)]
+        connection.execute("UPDATE workers SET metrics = '{}'")
+    command.downgrade(config, "0003")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT id, state FROM workers").fetchall() == [("w", "ready")]
+    assert schema_of(path) == schema
+
+
 def test_the_alembic_command_upgrades_and_checks_a_fresh_database(tmp_path):
     url = url_of(tmp_path / "a.db")
     for arguments in (("upgrade", "head"), ("check",), ("current",)):

@@ -1,14 +1,16 @@
 """Workers say that they are there; silence and leaving take them off the list."""
 
+from sqlalchemy import text
+
 from core.records import ModelInfo, WorkerState
 from storage import workers
 
 MODEL = ModelInfo(base="pocket", adapter="a1", precision="fp32", device="cpu")
 
 
-async def announce(world, name: str, state: WorkerState, model: ModelInfo | None = None) -> None:
+async def announce(world, name: str, state: WorkerState, model: ModelInfo | None = None, **metrics) -> None:
     async with world.database.write() as session:
-        await workers.announce(session, name, state, model)
+        await workers.announce(session, name, state, model, **metrics)
 
 
 async def live(world):
@@ -57,3 +59,13 @@ async def test_a_worker_that_retires_is_gone_and_may_do_so_twice(world):
         async with world.database.write() as session:
             await workers.retire(session, "w")
         assert await live(world) == []
+
+
+async def test_a_worker_tells_how_it_serves_anew_with_each_announcement(world):
+    for numbers in ({"num_rows": 3, "step_seconds": {"counts": [1, 2]}}, {"num_rows": 0}, None):
+        await announce(world, "w", WorkerState.READY, MODEL, metrics=numbers)
+        (status,) = await live(world)
+        assert status.metrics == numbers
+    async with world.database.read() as session:
+        kept = (await session.execute(text("SELECT metrics IS NULL FROM workers"))).scalar_one()
+    assert kept, "nothing is no JSON null"

@@ -1,7 +1,7 @@
 """A worker process with a fake model: `python -m tests.worker.fake_worker [--supervised]`.
 
-FAKE_DELAY_SECONDS is how long a batch takes, FAKE_LOAD what loading does: ok, slow, forever, missing, crash, or
-deaf, for a model that writes for ever whoever asks it to stop.
+FAKE_DELAY_SECONDS is how long a batch takes, FAKE_LOAD what loading does: ok, running (a running generator), slow,
+forever, missing, crash, or deaf, for a model that writes for ever whoever asks it to stop.
 """
 
 import os
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from core.errors import ModelError
 from core.logs import configure_logs
 from core.settings import load_settings
-from falcon.generator import Generated, GenerationRequest
-from tests.worker.fakes import FakeGenerator
+from falcon.generator import Generated, GenerationRequest, Generator
+from tests.worker.fakes import FakeGenerator, FakeRunningGenerator
 from worker.process import run_worker_process
 
 SLOW_SECONDS = 2.5
@@ -27,7 +27,8 @@ class DeafGenerator(FakeGenerator):
         return super().generate(requests)
 
 
-def load() -> FakeGenerator:
+def load() -> Generator:
+    delay_seconds = float(os.environ.get("FAKE_DELAY_SECONDS", "0"))
     match os.environ.get("FAKE_LOAD", "ok"):
         case "missing":
             raise ModelError("The model folder /nowhere is missing; set MODEL_ID.")
@@ -39,7 +40,9 @@ def load() -> FakeGenerator:
             time.sleep(3600)
         case "deaf":
             return DeafGenerator()
-    return FakeGenerator(delay_seconds=float(os.environ.get("FAKE_DELAY_SECONDS", "0")))
+        case "running":
+            return FakeRunningGenerator(delay_seconds=delay_seconds)
+    return FakeGenerator(delay_seconds=delay_seconds)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The worker's life: load, serve, drain."""
+"""The worker's life: load, serve, drain; with a plain and with a running generator."""
 
 import asyncio
 import threading
@@ -11,12 +11,15 @@ from core.errors import ModelError
 from core.records import RequestState, WorkerState
 from core.settings import Settings
 from storage.database import Database
-from tests.worker.fakes import MODEL, FakeGenerator, SometimesBusyQueue
+from tests.worker.fakes import MODEL, FakeGenerator, FakeRunningGenerator, SometimesBusyQueue
 from tests.worker.people import Person, eventually
 from worker.engine_thread import EngineThread
 from worker.loop import Worker
 
 DONE, QUEUED = RequestState.DONE, RequestState.QUEUED
+Fake = FakeGenerator | FakeRunningGenerator
+
+plain_and_running = pytest.mark.parametrize("make_fake", [FakeGenerator, FakeRunningGenerator])
 
 
 class Workplace:
@@ -26,7 +29,7 @@ class Workplace:
         self._database, self._queue, self._settings = database, queue, settings
 
     @asynccontextmanager
-    async def running(self, fake: FakeGenerator) -> AsyncIterator[tuple[Worker, asyncio.Task[None]]]:
+    async def running(self, fake: Fake) -> AsyncIterator[tuple[Worker, asyncio.Task[None]]]:
         worker = Worker(self._database, self._queue, EngineThread(lambda: fake), self._settings)
         running = asyncio.create_task(worker.run())
         yield worker, running
@@ -42,9 +45,12 @@ def workplace(database: Database, queue: SometimesBusyQueue, settings: Settings)
     return Workplace(database, queue, settings)
 
 
-async def test_worker_answers_what_was_asked_before_and_after_it_started(workplace: Workplace, ann: Person) -> None:
+@plain_and_running
+async def test_worker_answers_what_was_asked_before_and_after_it_started(
+    make_fake: type[Fake], workplace: Workplace, ann: Person
+) -> None:
     before = await ann.ask("a cat")
-    async with workplace.running(FakeGenerator()):
+    async with workplace.running(make_fake()):
         await ann.sees(DONE, before)
         after = await ann.ask("a dog")
         await ann.sees(DONE, after)
@@ -81,10 +87,11 @@ async def test_worker_announces_itself_and_retires(workplace: Workplace, ann: Pe
     assert await ann.workers() == []
 
 
+@plain_and_running
 async def test_draining_worker_finishes_what_it_holds_and_claims_nothing_more(
-    workplace: Workplace, ann: Person
+    make_fake: type[Fake], workplace: Workplace, ann: Person
 ) -> None:
-    fake = FakeGenerator(delay_seconds=0.5)
+    fake = make_fake(delay_seconds=0.5)
     held = await ann.ask("a cat")
     async with workplace.running(fake) as (worker, running):
         await asyncio.to_thread(fake.decoding.wait)
@@ -99,8 +106,11 @@ async def test_draining_worker_finishes_what_it_holds_and_claims_nothing_more(
     assert await ann.states(held, late) == [DONE, QUEUED]
 
 
-async def test_stopped_worker_gives_back_what_it_holds_at_once(workplace: Workplace, ann: Person) -> None:
-    fake = FakeGenerator(delay_seconds=60)
+@plain_and_running
+async def test_stopped_worker_gives_back_what_it_holds_at_once(
+    make_fake: type[Fake], workplace: Workplace, ann: Person
+) -> None:
+    fake = make_fake(delay_seconds=60)
     held = await ann.ask("a cat")
     async with workplace.running(fake) as (worker, running):
         await asyncio.to_thread(fake.decoding.wait)
@@ -125,17 +135,21 @@ async def test_worker_that_is_still_loading_drains_at_once(workplace: Workplace,
     assert await ann.workers() == []
 
 
-async def test_busy_database_is_waited_for(workplace: Workplace, ann: Person, queue: SometimesBusyQueue) -> None:
+@plain_and_running
+async def test_busy_database_is_waited_for(
+    make_fake: type[Fake], workplace: Workplace, ann: Person, queue: SometimesBusyQueue
+) -> None:
     request_id = await ann.ask("a cat")
     queue.busy_times = 1
-    async with workplace.running(FakeGenerator()):
+    async with workplace.running(make_fake()):
         await ann.sees(DONE, request_id)
 
 
+@plain_and_running
 async def test_requests_of_a_dead_worker_are_answered_by_the_next(
-    workplace: Workplace, ann: Person, queue: SometimesBusyQueue
+    make_fake: type[Fake], workplace: Workplace, ann: Person, queue: SometimesBusyQueue
 ) -> None:
-    fake = FakeGenerator()
+    fake = make_fake()
     asked = [await ann.ask("a cat"), await ann.ask("a dog")]
     assert len(await queue.claim("dead", 4)) == 2
     async with workplace.running(fake):
@@ -157,8 +171,11 @@ async def test_requests_given_back_while_the_database_is_busy_are_all_answered(
     assert ("a cat", "a dog") in fake.batches, "untried, and so still decoded together"
 
 
-async def test_overdue_requests_expire_while_the_worker_is_busy(workplace: Workplace, ann: Person) -> None:
-    fake = FakeGenerator(delay_seconds=4)
+@plain_and_running
+async def test_overdue_requests_expire_while_the_worker_is_busy(
+    make_fake: type[Fake], workplace: Workplace, ann: Person
+) -> None:
+    fake = make_fake(delay_seconds=4)
     held = await ann.ask("a cat")
     async with workplace.running(fake):
         await asyncio.to_thread(fake.decoding.wait)

@@ -18,6 +18,8 @@ DONE, QUEUED, RUNNING = RequestState.DONE, RequestState.QUEUED, RequestState.RUN
 COMMAND = [sys.executable, "-m", "tests.worker.fake_worker"]
 Start = Callable[..., subprocess.Popen[str]]
 
+plain_and_running = pytest.mark.parametrize("load", ["ok", "running"])
+
 
 @pytest.fixture
 def start(settings: Settings) -> Iterator[Start]:
@@ -68,19 +70,21 @@ def _read_to_end(process: subprocess.Popen[str]) -> tuple[str, str]:
     return output
 
 
-async def test_killed_workers_request_comes_back_and_is_answered_once(start: Start, ann: Person) -> None:
+@plain_and_running
+async def test_killed_workers_request_comes_back_and_is_answered_once(start: Start, ann: Person, load: str) -> None:
     request_id = await ann.ask("a cat")
-    first = start(delay_seconds=60)
+    first = start(load=load, delay_seconds=60)
     await ann.sees(RUNNING, request_id)
     first.kill()
-    start()
+    start(load=load)
     await ann.sees(DONE, request_id)
     view = await ann.view(request_id)
     assert [candidate.rank for candidate in view.candidates] == [1, 2, 3, 4]
 
 
-async def test_sigterm_finishes_the_answer_and_exits_0(start: Start, ann: Person) -> None:
-    process = start(delay_seconds=1)
+@plain_and_running
+async def test_sigterm_finishes_the_answer_and_exits_0(start: Start, ann: Person, load: str) -> None:
+    process = start(load=load, delay_seconds=1)
     request_id = await ann.ask("a cat")
     await ann.sees(RUNNING, request_id)
     process.send_signal(signal.SIGTERM)
@@ -89,8 +93,9 @@ async def test_sigterm_finishes_the_answer_and_exits_0(start: Start, ann: Person
     assert await ann.workers() == []
 
 
-async def test_second_signal_gives_the_request_back_at_once(start: Start, ann: Person) -> None:
-    process = start(delay_seconds=60)
+@plain_and_running
+async def test_second_signal_gives_the_request_back_at_once(start: Start, ann: Person, load: str) -> None:
+    process = start(load=load, delay_seconds=60)
     request_id = await ann.ask("a cat")
     await ann.sees(RUNNING, request_id)
     process.send_signal(signal.SIGINT)
