@@ -1,0 +1,366 @@
+"""The beam-search engine: requests join a running batch, advance together one token at a time, and leave when done.
+
+    schedule   drop what is cancelled, seat what waits, as far as seats and the step's share of prompt tokens reach
+    step       one pass of the model over all rows: the beams' newest tokens, and the prompts of who just sat down
+    finish     take out who is done, and close the gap
+
+The host never waits for the step that it has just queued: what a step did is looked at when the next one is already
+running. The arithmetic lies elsewhere: search in `falcon/beam_search.py`, rules in `falcon/search_rules.py`, the model
+in `falcon/row_model.py`, state in `falcon/seats.py`. It does not know texts, tokenizers, Midjourney or the worker.
+
+Shapes: B seats, G groups, K beams of one group, R rows, V vocabulary.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from core.errors import ModelError
+from falcon.beam_search import Beams, FinishedBeam, SearchSettings, advance, hypotheses_by_group, take
+from falcon.row_model import RowModel, Rows
+from falcon.search_rules import RuleSettings, SearchRules
+from falcon.seats import Seats
+from falcon.serving_metrics import Ending, ServingMetrics
+from falcon.step_runner import EagerSteps, PromptRows, StepRunner
+from falcon.stochastic_beams import perturb
+
+MAX_PROMPT_TOKENS_A_STEP = 256  # a prompt is read beside the beams of others and must not hold them up for long
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRequest:
+    """What to continue: `prompt` in tokens, one or more.
+
+    `subject` and `avoided` are tokens that word penalties know of; `adapter` names a resident adapter, None the model
+    as it is; `seed` matters to stochastic beams only. `is_cancelled` is polled before every step.
+    """
+
+    id: str
+    prompt: Sequence[int]
+    subject: Sequence[int] = ()
+    avoided: Sequence[int] = ()
+    adapter: str | None = None
+    seed: int = 0
+    is_cancelled: Callable[[], bool] = _never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A request that left. `groups` holds the finished beams of each group, best first; empty when it was cancelled.
+
+    `error` says why it failed, None where it did not. `seconds` counts from submitting.
+    """
+
+    id: str
+    groups: list[list[FinishedBeam]]
+    error: Exception | None
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class _Inside:
+    """A request on its way: where it sits and how many steps are queued for it."""
+
+    request: EngineRequest
+    submitted_at: float
+    seat: int = -1
+    home: int = -1
+    num_steps: int = 0
+    joined_at: float = field(default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    """A step that the device was given: who sat where, and flags (2, B) that arrive: still open, broken."""
+
+    who: list[_Inside]
+    flags: Tensor
+    arrived: Callable[[], None]
+
+
+class Engine:
+    """One model's running batch; every call comes from the one thread that owns the model."""
+
+    def __init__(
+        self,
+        model: RowModel,
+        search: SearchSettings,
+        rules: RuleSettings | None = None,
+        *,
+        runner: StepRunner | None = None,
+        metrics: ServingMetrics | None = None,
+    ) -> None:
+        shape, weights = model.memory.shape, model.weights
+        if shape.rows_per_home != search.num_beams or shape.max_new_tokens != search.max_new_tokens:
+            raise ValueError("token memory and search differ in rows or new tokens")
+        if shape.max_tokens > weights.max_positions:
+            raise ModelError(
+                f"Texts of {shape.max_tokens} tokens do not fit a model of {weights.max_positions}; set max_new_tokens "
+                "lower."
+            )
+        self.search, self.model = search, model
+        self.metrics = metrics or ServingMetrics()
+        self._seats = Seats(model.memory, search, weights.device)
+        self._rules = SearchRules(
+            rules or RuleSettings(),
+            search,
+            num_seats=shape.num_homes,
+            max_prompt_tokens=shape.max_prompt_tokens,
+            vocab_size=len(weights.embedding),
+            device=weights.device,
+        )
+        self._runner = runner or EagerSteps()
+        self._waiting: deque[_Inside] = deque()
+        self._seated: list[_Inside] = []  # its index is the seat
+        self._queued: deque[_Queued] = deque()
+        self._last_step_at = 0.0
+
+    # ---- what the owner calls
+
+    @property
+    def num_inside(self) -> int:
+        """How many requests wait or decode."""
+        return len(self._waiting) + len(self._seated)
+
+    def submit(self, request: EngineRequest) -> None:
+        """Let a request wait for a seat.
+
+        Raises:
+            ModelError: its prompt is empty or too long, has a token that the model does not know, or its adapter is
+                not loaded.
+        """
+        limit, vocabulary = self.model.memory.shape.max_prompt_tokens, len(self.model.weights.embedding)
+        if not 1 <= len(request.prompt) <= limit:
+            raise ModelError(f"A prompt of {len(request.prompt)} tokens cannot be taken; 1 to {limit} can.")
+        for tokens in (request.prompt, request.subject, request.avoided):
+            if any(not 0 <= token < vocabulary for token in tokens):
+                raise ModelError(f"A token is outside of the vocabulary of {vocabulary}; use the model's tokenizer.")
+        self.model.adapters.slot_of(request.adapter)
+        self._waiting.append(_Inside(request, time.monotonic()))
+
+    @torch.inference_mode()
+    def step(self) -> list[Ended]:
+        """Advance everything inside by one token; return what ended since the last call."""
+        ended = self._drop_cancelled()
+        prompts = self._seat_waiting()
+        if self._seated and not self._is_over():
+            self._queue_step(prompts)
+        ended += self._finish()
+        self.metrics.set_load(num_rows=len(self._seated) * self.search.num_beams, num_requests=self.num_inside)
+        return ended
+
+    @torch.inference_mode()
+    def best_so_far(self, request_id: str) -> list[int] | None:
+        """Return the tokens of a request's best beam of all, finished or running; None before its first token."""
+        inside = next((one for one in self._seated if one.request.id == request_id), None)
+        if inside is None or inside.num_steps == 0:
+            return None
+        beams = take(self._seats.beams, self._tensor([inside.seat]), torch.device("cpu"))
+        num_steps = int(beams.num_steps[0])
+        if bool(beams.is_finished[0].any()):
+            best = max((beam for group in hypotheses_by_group(beams, self.search)[0] for beam in group), key=lambda beam: beam.score)
+            return best.tokens
+        place = int(beams.scores[0].argmax())
+        return [int(token) for token in beams.tokens[0].flatten(0, 1)[place, :num_steps]]
+
+    def drop_all(self) -> None:
+        """Forget everything inside, after a step went wrong as a whole."""
+        self._waiting.clear()
+        self._queued.clear()
+        for inside in list(reversed(self._seated)):
+            self._take_out(inside, is_broken=True)
+
+    # ---- schedule
+
+    def _drop_cancelled(self) -> list[Ended]:
+        gone = [one for one in (*self._waiting, *self._seated) if one.request.is_cancelled()]
+        for inside in gone:
+            if inside.seat < 0:
+                self._waiting.remove(inside)
+            else:
+                self._take_out(inside)
+        return [self._ended(inside, [], Ending.CANCELLED) for inside in gone]
+
+    def _seat_waiting(self) -> PromptRows | None:
+        """Seat who waits, first come first served; return the prompts that the next step has to read."""
+        share, newcomers = MAX_PROMPT_TOKENS_A_STEP, []
+        while self._waiting and self.model.memory.num_free_homes:
+            share -= len(self._waiting[0].request.prompt)
+            if newcomers and share < 0:
+                break
+            inside = self._waiting.popleft()
+            self._seat(inside)
+            newcomers.append(inside)
+        return self._prompt_rows(newcomers) if newcomers else None
+
+    def _seat(self, inside: _Inside) -> None:
+        request = inside.request
+        inside.seat, inside.home, inside.joined_at = len(self._seated), self.model.memory.take_home(), time.monotonic()
+        self._seated.append(inside)
+        prompt = self._tensor(request.prompt)
+        slot = self.model.adapters.slot_of(request.adapter)
+        self._seats.join(inside.seat, inside.home, prompt, adapter_slot=slot, seed=request.seed)
+        self._rules.join(inside.seat, prompt, self._tensor(request.subject), self._tensor(request.avoided))
+        self.metrics.count_joining(wait_seconds=inside.joined_at - inside.submitted_at)
+
+    def _prompt_rows(self, newcomers: list[_Inside]) -> PromptRows:
+        """Return all but the last token of each prompt: that one is read by the request's own rows."""
+        prompts = [inside.request.prompt[:-1] for inside in newcomers]
+        return PromptRows(
+            tokens=[token for prompt in prompts for token in prompt],
+            seats=[inside.seat for inside, prompt in zip(newcomers, prompts, strict=True) for _ in prompt],
+            positions=[position for prompt in prompts for position in range(len(prompt))],
+        )
+
+    def _is_over(self) -> bool:
+        """Say whether every request has had all the steps that it can have."""
+        return all(inside.num_steps >= self.search.max_new_tokens for inside in self._seated)
+
+    # ---- step
+
+    def _queue_step(self, prompts: PromptRows | None) -> None:
+        longest = max(len(inside.request.prompt) + inside.num_steps for inside in self._seated)
+        for inside in self._seated:
+            inside.num_steps += 1
+        has_adapters = any(inside.request.adapter != self.model.adapters.merged for inside in self._seated)
+        flags, arrived = self._runner.run(
+            self.compute_step, len(self._seated), prompts, self._seats.spare_seat, longest, has_adapters=has_adapters
+        )
+        self._queued.append(_Queued(list(self._seated), flags, arrived))
+
+    def compute_step(
+        self, num_seats: int, prompts: tuple[Tensor, Tensor, Tensor] | None, longest: int, *, has_adapters: bool
+    ) -> Tensor:
+        """Advance the first `num_seats` seats; return flags (2, B) bool: still open, broken. May be captured.
+
+        `prompts` are tokens, seats and positions (R,) of prompts to read; `longest` bounds the texts' lengths.
+        """
+        beams = first_seats(self._seats.beams, num_seats)
+        rows = self._seats.decoding_rows(num_seats, longest)
+        num_rows = len(rows.tokens)
+        if prompts is not None:
+            rows = joined(rows, self._seats.prompt_rows(*prompts, longest))
+        if not has_adapters:
+            rows = without_adapters(rows)
+        logits = self.model.logits(self.model.hidden(rows)[:num_rows])
+        parents, tokens = self._search(num_seats, beams, logits)
+        self._seats.follow(num_seats, parents, tokens)
+        is_broken = self._seats.is_broken[:num_seats]
+        return torch.stack([beams.is_open.any(1) & ~is_broken, is_broken])
+
+    def _search(self, num_seats: int, beams: Beams, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Choose the next beams from logits (R, V); a request whose logits are no numbers is marked as broken."""
+        shape = (*beams.scores.shape, logits.shape[1])
+        log_probs = logits.float().log_softmax(1)
+        is_sound = (log_probs.amax(1) <= 0).view(num_seats, -1).all(1)  # False for NaN
+        self._seats.is_broken[:num_seats].logical_or_(~is_sound)
+        log_probs = log_probs.view(shape)
+        scores = log_probs
+        if not self._rules.settings.is_empty:
+            scores = self._rules.apply(log_probs, beams, self._seats.prompt_lengths[:num_seats])
+        if self.search.is_stochastic:
+            log_probs = scores.log_softmax(3)
+            scores = perturb(log_probs, beams, self._seats.seeds[:num_seats])
+        return advance(beams, scores, self.search, log_probs=log_probs)
+
+    # ---- finish
+
+    def _finish(self) -> list[Ended]:
+        """Take out who was done at the steps that have surely ended, or at all of them when none will follow."""
+        ended: list[Ended] = []
+        while len(self._queued) > (0 if self._is_over() else self._runner.num_ahead):
+            queued = self._queued.popleft()
+            queued.arrived()
+            self._count_step()
+            is_open, is_broken = queued.flags.tolist()
+            done = [
+                (inside, is_broken[seat])
+                for seat, inside in enumerate(queued.who)
+                if not is_open[seat] and inside.seat >= 0
+            ]
+            ended += self._take_out_done(done)
+        return ended
+
+    def _take_out_done(self, done: list[tuple[_Inside, bool]]) -> list[Ended]:
+        if not done:
+            return []
+        seats = self._tensor([inside.seat for inside, _ in done])
+        found = hypotheses_by_group(take(self._seats.beams, seats, torch.device("cpu")), self.search)
+        ended = []
+        for (inside, is_broken), groups in zip(done, found, strict=True):
+            self._take_out(inside, is_broken=is_broken)
+            if is_broken:
+                error = ModelError("The model's scores are no numbers, so this request has no answer; check its files.")
+                ended.append(self._ended(inside, [], Ending.FAILED, error))
+            else:
+                ended.append(self._ended(inside, groups, Ending.DONE))
+        return ended
+
+    def _take_out(self, inside: _Inside, *, is_broken: bool = False) -> None:
+        """Empty a seat, give its home back, and move the last seat into the gap."""
+        seat, last = inside.seat, self._seated[-1]
+        if last is not inside:
+            self._seats.move(last.seat, seat)
+            self._rules.move(last.seat, seat)
+        self._seats.leave(last.seat)
+        self._seated[seat] = last
+        self._seated.pop()
+        last.seat, inside.seat = seat, -1
+        if is_broken:
+            self.model.memory.wipe(inside.home)
+        self.model.memory.give_home_back(inside.home)
+
+    def _ended(
+        self, inside: _Inside, groups: list[list[FinishedBeam]], ending: Ending, error: Exception | None = None
+    ) -> Ended:
+        seconds = time.monotonic() - inside.submitted_at
+        self.metrics.count_ending(ending, seconds=seconds)
+        self.metrics.count_tokens(sum(beam.length for group in groups for beam in group))
+        return Ended(id=inside.request.id, groups=groups, error=error, seconds=seconds)
+
+    def _count_step(self) -> None:
+        now = time.monotonic()
+        if self._last_step_at:
+            self.metrics.count_step(now - self._last_step_at)
+        self._last_step_at = now if self._queued or self._seated else 0.0
+
+    def _tensor(self, values: Sequence[int]) -> Tensor:
+        return torch.tensor(list(values), dtype=torch.int64).to(self.model.weights.device, non_blocking=True)
+
+
+def first_seats(beams: Beams, num_seats: int) -> Beams:
+    """Return views of the first seats' state; changing them in place changes the whole."""
+    return Beams(**{name: getattr(beams, name)[:num_seats] for name in Beams.__slots__})
+
+
+def joined(rows: Rows, others: Rows) -> Rows:
+    """Return `rows` with `others` behind them."""
+    assert rows.adapter_slots is not None
+    assert others.adapter_slots is not None
+    return Rows(
+        tokens=torch.cat([rows.tokens, others.tokens]),
+        positions=torch.cat([rows.positions, others.positions]),
+        write_at=torch.cat([rows.write_at, others.write_at]),
+        places=torch.cat([rows.places, others.places]),
+        longest=max(rows.longest, others.longest),
+        adapter_slots=torch.cat([rows.adapter_slots, others.adapter_slots]),
+    )
+
+
+def without_adapters(rows: Rows) -> Rows:
+    """Return `rows` with nobody using an adapter."""
+    return Rows(
+        tokens=rows.tokens,
+        positions=rows.positions,
+        write_at=rows.write_at,
+        places=rows.places,
+        longest=rows.longest,
+    )

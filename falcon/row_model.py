@@ -1,0 +1,85 @@
+"""Falcon's forward pass over rows: one token each, every row with its own text, position and adapter.
+
+A row may be the newest token of a beam or a token of a prompt that is being read: since all keys and values of a layer
+are written before any row attends, a whole prompt goes through in one pass beside the beams of others, and reading
+the weights once serves both. What a row computes does not depend on its neighbours. `RowOperations` does the
+arithmetic; `falcon/row_operations.py` has it in torch, `falcon/kernels` in Triton.
+
+Shapes: R rows, E hidden size, H query heads, D head size, F width of the MLP, V vocabulary, L longest text.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from falcon.joined_weights import JoinedWeights, Norm
+from falcon.resident_adapters import ResidentAdapters
+from falcon.token_memory import TokenMemory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What goes through one pass.
+
+    `places` (R, L) int32 lists where each row's text lies in token memory, its own token's place at `positions`
+    included; that place is `write_at`. `longest` bounds the texts' lengths, where that is known on the host.
+    `adapter_slots` (R,) int64 names each row's adapter, -1 for none; None when no row has one.
+    """
+
+    tokens: Tensor  # (R,) int64
+    positions: Tensor  # (R,) int64
+    write_at: Tensor  # (R,) int64
+    places: Tensor
+    longest: int
+    adapter_slots: Tensor | None = None
+
+
+class RowOperations(Protocol):
+    """The arithmetic of a block."""
+
+    def layer_norm(self, x: Tensor, norm: Norm) -> Tensor:
+        """Return the normed `x` (R, E)."""
+        ...
+
+    def product(self, x: Tensor, matrix: Any, *, onto: Tensor | None = None) -> Tensor:
+        """Return x @ matrix^T (R, O), added to `onto` in place where that is given."""
+        ...
+
+    def attend(self, y: Tensor, rows: Rows, memory: TokenMemory, layer: int) -> Tensor:
+        """Turn, store and attend with what `into` gave, y (R, E + 2D + F); return (R, E + F).
+
+        The result holds attention, and beside it gelu(up).
+        """
+        ...
+
+
+class RowModel:
+    """A model, its token memory and its resident adapters."""
+
+    def __init__(
+        self, weights: JoinedWeights, memory: TokenMemory, operations: RowOperations, adapters: ResidentAdapters
+    ) -> None:
+        self.weights, self.memory, self.adapters = weights, memory, adapters
+        self._operations = operations
+
+    def hidden(self, rows: Rows) -> Tensor:
+        """Run every block; return (R, E) before the last norm, and leave each row's key and value in memory."""
+        operations = self._operations
+        x = self.weights.embedding[rows.tokens]
+        chosen = self.adapters.choose(rows.adapter_slots)
+        for number, layer in enumerate(self.weights.layers):
+            normed = operations.layer_norm(x, layer.norm)
+            y = operations.product(normed, layer.into)
+            if chosen is not None:
+                self.adapters.add_into(y, normed, number, chosen)
+            z = operations.attend(y, rows, self.memory, number)
+            x = operations.product(z, layer.out_of, onto=x)
+            if chosen is not None:
+                self.adapters.add_out_of(x, z, number, chosen)
+        return x
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return the next token's logits (R, V) of rows of `hidden` (R, E)."""
+        normed = self._operations.layer_norm(hidden, self.weights.final_norm)
+        return self._operations.product(normed, self.weights.embedding)

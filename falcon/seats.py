@@ -1,0 +1,116 @@
+"""The running batch's state: who sits where, in static tensors whose first dimension is the seat.
+
+Seats are kept dense: the batch is always the first n of them, and when one is left the last one moves there. Moving
+and joining change tensors in place, in the order in which they are queued on the device, so a step that was queued
+before sees what was there before. One seat more than requests may be inside stands for rows without a request; its
+home is nobody's. It does not know the model, the queue of waiting requests or when a request is done.
+
+Shapes: B seats, W rows of a request, L longest text, T longest prompt.
+"""
+
+import torch
+from torch import Tensor
+
+from falcon.beam_search import Beams, SearchSettings, close, move, open_beams, reset
+from falcon.row_model import Rows
+from falcon.token_memory import TokenMemory
+
+
+class Seats:
+    """State of up to `num_seats` requests, all of them empty at first."""
+
+    def __init__(self, memory: TokenMemory, search: SearchSettings, device: torch.device) -> None:
+        shape = memory.shape
+        self.num_seats, self.num_rows = shape.num_homes, shape.rows_per_home
+        self._shape, self._memory, self._search, self._device = shape, memory, search, device
+        self.beams = open_beams(self.num_seats, search, device)
+        close(self.beams, torch.arange(self.num_seats, device=device))
+        seats = self.num_seats + 1
+        self.prompt_lengths = torch.ones(seats, dtype=torch.int64, device=device)
+        self.first_places = torch.full((seats,), memory.first_place(memory.spare_home), device=device)
+        self.places = torch.full(
+            (seats, self.num_rows, shape.max_tokens), memory.first_place(memory.spare_home), dtype=torch.int32
+        ).to(device)
+        self.last_tokens = torch.zeros(seats, self.num_rows, dtype=torch.int64, device=device)
+        self.adapter_slots = torch.full((seats,), -1, device=device)
+        self.seeds = torch.zeros(seats, dtype=torch.int64, device=device)
+        self.is_broken = torch.zeros(self.num_seats, dtype=torch.bool, device=device)
+        self._prompt_columns = torch.arange(shape.max_tokens, dtype=torch.int32, device=device)
+
+    @property
+    def spare_seat(self) -> int:
+        """The seat of rows without a request."""
+        return self.num_seats
+
+    def join(self, seat: int, home: int, prompt: Tensor, *, adapter_slot: int, seed: int) -> None:
+        """Seat a request whose `prompt` (T',) int64 will be read into `home`."""
+        first = self._memory.first_place(home)
+        reset(self.beams, torch.tensor([seat], device=self._device), self._search)
+        self.is_broken[seat] = False
+        self.prompt_lengths[seat] = len(prompt)
+        self.first_places[seat] = first
+        self.places[seat] = self._prompt_columns + first
+        self.last_tokens[seat] = prompt[-1]
+        self.adapter_slots[seat] = adapter_slot
+        self.seeds[seat] = seed
+
+    def leave(self, seat: int) -> None:
+        """Empty `seat`: it writes to nobody's home from now on."""
+        close(self.beams, torch.tensor([seat], device=self._device))
+        self._copy(self.spare_seat, seat)
+
+    def move(self, source: int, target: int) -> None:
+        """Let the request of seat `source` sit in seat `target`."""
+        move(self.beams, source, target)
+        self.is_broken[target] = self.is_broken[source]
+        self._copy(source, target)
+
+    def _copy(self, source: int, target: int) -> None:
+        for tensor in (
+            self.prompt_lengths,
+            self.first_places,
+            self.places,
+            self.last_tokens,
+            self.adapter_slots,
+            self.seeds,
+        ):
+            tensor[target] = tensor[source]
+
+    def decoding_rows(self, num_seats: int, longest: int) -> Rows:
+        """Return the rows of the first `num_seats` seats: each beam's newest token, at a place of its own."""
+        shape = self._shape
+        # A request that is done stays where it is until the host takes it out.
+        steps = self.beams.num_steps[:num_seats].clamp(max=shape.max_new_tokens - 1)
+        positions = self.prompt_lengths[:num_seats] - 1 + steps
+        rows = torch.arange(self.num_rows, device=self._device) * shape.max_new_tokens + shape.max_prompt_tokens
+        write_at = (self.first_places[:num_seats] + steps).unsqueeze(1) + rows  # (B, W)
+        column = positions[:, None, None].expand(-1, self.num_rows, 1)
+        self.places[:num_seats].scatter_(2, column, write_at.unsqueeze(2).int())
+        return Rows(
+            tokens=self.last_tokens[:num_seats].flatten(),
+            positions=positions.repeat_interleave(self.num_rows),
+            write_at=write_at.flatten(),
+            places=self.places[:num_seats].flatten(0, 1),
+            longest=longest,
+            adapter_slots=self.adapter_slots[:num_seats].repeat_interleave(self.num_rows),
+        )
+
+    def prompt_rows(self, tokens: Tensor, seats: Tensor, positions: Tensor, longest: int) -> Rows:
+        """Return rows that read prompts: `tokens` (R,) at `positions` (R,) of the requests in `seats` (R,)."""
+        return Rows(
+            tokens=tokens,
+            positions=positions,
+            write_at=self.first_places[seats] + positions,
+            places=self.places[seats, 0],
+            longest=longest,
+            adapter_slots=self.adapter_slots[seats],
+        )
+
+    def follow(self, num_seats: int, parents: Tensor, tokens: Tensor) -> None:
+        """Let every row go on as the beam that `advance` gave it: parents and tokens are (B, G, K)."""
+        groups, num_beams = parents.shape[1:]
+        group_starts = torch.arange(groups, device=self._device).unsqueeze(1) * num_beams
+        rows = (parents + group_starts).flatten(1)  # (B, W)
+        places = self.places[:num_seats]
+        places.copy_(places.gather(1, rows.unsqueeze(2).expand_as(places)))
+        self.last_tokens[:num_seats].copy_(tokens.flatten(1))

@@ -1,0 +1,69 @@
+"""How a step is carried out: at once, or as a CUDA graph that was captured before (`falcon/captured_steps.py`)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+# (number of seats, prompts to read as tokens, seats and positions, longest text, *, has_adapters) to flags (2, B)
+ComputeStep = Callable[..., Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRows:
+    """Prompt tokens to be read in a step, with the seat and the position of each."""
+
+    tokens: list[int]
+    seats: list[int]
+    positions: list[int]
+
+
+class StepRunner(Protocol):
+    """Carries out steps in the order in which they are given."""
+
+    @property
+    def num_ahead(self) -> int:
+        """How many steps may be queued beyond the one whose flags are read."""
+        ...
+
+    def run(
+        self,
+        compute: ComputeStep,
+        num_seats: int,
+        prompts: PromptRows | None,
+        spare_seat: int,
+        longest: int,
+        *,
+        has_adapters: bool,
+    ) -> tuple[Tensor, Callable[[], None]]:
+        """Queue a step; return its flags (2, B) in main memory, and what waits until they have arrived there."""
+        ...
+
+
+class EagerSteps:
+    """Computes each step when it is given, on whatever device the model is."""
+
+    num_ahead = 0
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._device = device or torch.device("cpu")
+
+    def run(
+        self,
+        compute: ComputeStep,
+        num_seats: int,
+        prompts: PromptRows | None,
+        spare_seat: int,  # noqa: ARG002 - rows are never padded here
+        longest: int,
+        *,
+        has_adapters: bool,
+    ) -> tuple[Tensor, Callable[[], None]]:
+        given = None
+        if prompts is not None and prompts.tokens:
+            given = tuple(
+                torch.tensor(values, device=self._device)
+                for values in (prompts.tokens, prompts.seats, prompts.positions)
+            )
+        return compute(num_seats, given, longest, has_adapters=has_adapters).cpu(), lambda: None
