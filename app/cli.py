@@ -49,7 +49,7 @@ cli.command()(tune)
 
 
 def _load_falcon(settings: "Settings") -> "Generator":
-    from falcon.decoding import load_generator
+    from falcon.serving import load_generator
 
     return load_generator(settings)
 

@@ -18,9 +18,9 @@ from benchmarks.machine import describe_machine
 from core.parameters import parse, validate
 from core.records import CandidateDraft
 from core.settings import load_settings
-from falcon.decoding import TransformersGenerator, load_generator
-from falcon.generator import GenerationRequest
+from falcon.generator import GenerationRequest, Generator
 from falcon.selection import content_words, has_repeated_ngram, jaccard_distance
+from falcon.serving import load_generator
 from trainer.cleaning import NameFinder, name_key
 from trainer.pretraining.corpus import midjourney_sides, read_artist_names
 
@@ -62,7 +62,7 @@ def validation_subjects(data: Path, count: int) -> list[str]:
     return list(dict.fromkeys(pairs[-1].subject for pairs in validation))[:count]
 
 
-def ask(generator: TransformersGenerator, subject: str) -> tuple[CandidateDraft, ...]:
+def ask(generator: Generator, subject: str) -> tuple[CandidateDraft, ...]:
     """Return the four candidates of one subject."""
     request = GenerationRequest(
         id=subject,

@@ -18,6 +18,7 @@ POCKET_FOLDER = PROJECT_ROOT / "models" / "pocket"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Precision = Literal["auto", "bf16", "nf4", "fp32"]
+EngineChoice = Literal["auto", "beam", "transformers"]
 
 
 class Settings(BaseSettings):
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     model_revision: str | None = None  # a commit of the Hub repository
     adapter: Path | None = None  # folder of a LoRA adapter
     precision: Precision = "auto"
+    engine: EngineChoice = "auto"  # auto: the beam-search engine where it knows the model, transformers elsewhere
     decode_config: Path = PROJECT_ROOT / "configs" / "decode.toml"
 
     # Midjourney

@@ -105,6 +105,7 @@ class Beams:
     is_finished: Tensor  # (B, G, K) bool, that place holds a finished hypothesis
     can_improve: Tensor  # (B, G) bool, once False always False
     num_steps: Tensor  # (B,) int64, new tokens of the beams that still run
+    limits: Tensor  # (B,) int64, new tokens at most, 1 to N
     is_open: Tensor  # (B, G) bool, the group goes on
 
 
@@ -149,14 +150,15 @@ def open_beams(num_requests: int, settings: SearchSettings, device: torch.device
         is_finished=torch.zeros(places, dtype=torch.bool, device=device),
         can_improve=torch.zeros(groups, dtype=torch.bool, device=device),
         num_steps=torch.zeros(num_requests, dtype=torch.int64, device=device),
+        limits=torch.zeros(num_requests, dtype=torch.int64, device=device),
         is_open=torch.zeros(groups, dtype=torch.bool, device=device),
     )
     reset(beams, torch.arange(num_requests, device=device), settings)
     return beams
 
 
-def reset(beams: Beams, seats: Tensor, settings: SearchSettings) -> None:
-    """Let the requests in `seats` (S,) int64 begin afresh."""
+def reset(beams: Beams, seats: Tensor, settings: SearchSettings, limit: int | None = None) -> None:
+    """Let the requests in `seats` (S,) int64 begin afresh, for `limit` new tokens where that is less than N."""
     for texts in (beams.tokens, beams.finished_tokens):
         texts.index_fill_(0, seats, settings.eos_token_id)
     # Beams of a group begin equal: only the first may be continued, or all would write the same.
@@ -165,6 +167,7 @@ def reset(beams: Beams, seats: Tensor, settings: SearchSettings) -> None:
     beams.finished_scores.index_fill_(0, seats, IMPOSSIBLE)
     for zeroed in (beams.log_probs, beams.finished_log_probs, beams.finished_lengths, beams.num_steps):
         zeroed.index_fill_(0, seats, 0)
+    beams.limits.index_fill_(0, seats, settings.max_new_tokens if limit is None else limit)
     beams.is_finished.index_fill_(0, seats, False)
     for flags in (beams.can_improve, beams.is_open):
         flags.index_fill_(0, seats, True)
@@ -214,7 +217,7 @@ def advance(
     # 1. The 2K best continuations of each group: at most K of them end with EOS, so K go on.
     best = _best_candidates(beams, scores, settings, token_ids, scores if log_probs is None else log_probs)
     written = _written(beams, best)  # (B, G, C, N)
-    is_last_step = beams.num_steps + 1 >= settings.max_new_tokens
+    is_last_step = beams.num_steps + 1 >= beams.limits
     is_ending = (best.tokens == settings.eos_token_id) | is_last_step[:, None, None]
     # 2. The K best that go on.
     running_scores, kept = (best.scores + is_ending * IMPOSSIBLE).topk(settings.beams_per_group)
@@ -302,7 +305,7 @@ def _close(beams: Beams, best_running: Tensor, is_ended: Tensor, settings: Searc
     """Close the groups that cannot improve, need no more, or have no beam left; (B, G) both."""
     lengths = beams.num_steps.unsqueeze(1)
     if settings.early_stopping == "never" and settings.length_penalty > 0:
-        lengths = torch.full_like(lengths, settings.max_new_tokens)
+        lengths = beams.limits.unsqueeze(1)
     best_possible = best_running / _length_divisor(lengths, settings)
     worst = torch.where(beams.is_finished, beams.finished_scores.amin(2, keepdim=True), IMPOSSIBLE)
     beams.can_improve.logical_and_((best_possible.unsqueeze(2) > worst).any(2) | ~beams.is_open)

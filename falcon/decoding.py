@@ -1,7 +1,8 @@
-"""Beam search through transformers' `generate`, behind the `Generator` port.
+"""Beam search through transformers' `generate`, behind the `Generator` port: the reference for the engine.
 
 Each request becomes G rows of one batch, each row a beam search of its own; `falcon/diversity.py` keeps the rows of a
-request apart, `falcon/selection.py` chooses what is offered, `falcon/finishing.py` makes prompts of texts.
+request apart, `falcon/prompt_texts.py` makes tokens of ideas and prompts of tokens. It serves every causal model that
+transformers loads, where the engine knows Falcon-7B's shape only.
 """
 
 import time
@@ -15,18 +16,14 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from core.errors import OutOfMemory
-from core.records import CandidateDraft, ModelInfo
-from core.settings import Settings
-from falcon.decode_config import DecodeConfig, read_decode_config
-from falcon.diversity import GroupDiversity, WordBoundary, boundary_tokens, word_starts
-from falcon.finishing import finish_prompt
+from core.records import ModelInfo
+from falcon.decode_config import DecodeConfig
+from falcon.diversity import GroupDiversity, WordBoundary
 from falcon.generator import Generated, GenerationRequest
-from falcon.loading import LoadedModel, load_model
+from falcon.loading import LoadedModel
 from falcon.memory import is_out_of_memory
-from falcon.selection import Hypothesis, avoidable_text, choose
-from falcon.template import render_opening, render_question
-
-MAX_SUBJECT_TOKENS = 96  # a script that the tokenizer does not know costs three tokens a letter
+from falcon.prompt_texts import PromptTexts
+from falcon.selection import Hypothesis
 
 
 class StopCancelled(StoppingCriteria):
@@ -58,13 +55,8 @@ class TransformersGenerator:
         self._model, self._tokenizer, self._config = loaded.model, loaded.tokenizer, config
         self._info = loaded.info
         self._device = next(loaded.model.parameters()).device
-        self._bad_words_ids = [
-            loaded.tokenizer(f" {words}", add_special_tokens=False)["input_ids"]
-            for words in config.beam_search.bad_words
-        ] or None
-        vocab_size = int(loaded.model.config.vocab_size)
-        self._words = word_starts(loaded.tokenizer, vocab_size).to(self._device)
-        self._boundary = boundary_tokens(loaded.tokenizer, vocab_size).to(self._device)
+        self._texts = PromptTexts(loaded.tokenizer, config, int(loaded.model.config.vocab_size))
+        self._words, self._boundary = self._texts.words.to(self._device), self._texts.boundary.to(self._device)
 
     @property
     def info(self) -> ModelInfo:
@@ -92,7 +84,7 @@ class TransformersGenerator:
         return [
             Generated(
                 request_id=request.id,
-                candidates=() if request.is_cancelled() else self._candidates(request, texts[request.id]),
+                candidates=() if request.is_cancelled() else self._texts.candidates(request, texts[request.id]),
                 decoding_seconds=seconds,
             )
             for request in requests
@@ -113,7 +105,9 @@ class TransformersGenerator:
             )
             new_tokens = output[:, prompt_length:]  # (Q·G·K, up to max_new_tokens)
             scores = self._mean_log_probabilities(prompts, output)
-        found = [self._hypothesis(row, score) for row, score in zip(new_tokens.tolist(), scores.tolist(), strict=True)]
+        found = [
+            self._texts.hypothesis(row, score) for row, score in zip(new_tokens.tolist(), scores.tolist(), strict=True)
+        ]
         size = groups * search.num_beams
         return [found[start : start + size] for start in range(0, len(found), size)]
 
@@ -121,28 +115,18 @@ class TransformersGenerator:
         """Yield batches of requests that need as many groups, so that none changes another's answer."""
         batches: dict[int, list[GenerationRequest]] = defaultdict(list)
         for request in requests:
-            batches[max(self._config.beam_search.num_beam_groups, request.num_candidates)].append(request)
+            batches[self._texts.num_groups(request)].append(request)
         yield from batches.items()
 
     def _prompts(self, requests: Sequence[GenerationRequest], groups: int) -> _Prompts:
-        read = [self._readable(request.subject) for request in requests]
-        texts = [render_question(subject) + render_opening(subject) for subject in read]
-        subjects = [self._tokenizer(render_opening(subject))["input_ids"] for subject in read]
-        avoided = [self._tokenizer(avoidable_text(request.avoid))["input_ids"] for request in requests]
-        batch = self._tokenizer(texts, return_tensors="pt", padding=True)
+        read = [self._texts.tokens(request) for request in requests]
+        batch = self._tokenizer.pad({"input_ids": [tokens.prompt for tokens in read]}, return_tensors="pt")
         return _Prompts(
             batch["input_ids"].repeat_interleave(groups, dim=0).to(self._device),
             batch["attention_mask"].repeat_interleave(groups, dim=0).to(self._device),
-            [tokens for tokens in subjects for _ in range(groups)],
-            [tokens for tokens in avoided for _ in range(groups)],
+            [tokens.subject for tokens in read for _ in range(groups)],
+            [tokens.avoided for tokens in read for _ in range(groups)],
         )
-
-    def _readable(self, subject: str) -> str:
-        """Return what the model reads of a subject; the whole of it stands in the finished prompt all the same."""
-        tokens = self._tokenizer(subject, add_special_tokens=False)["input_ids"]
-        if len(tokens) <= MAX_SUBJECT_TOKENS:
-            return subject
-        return str(self._tokenizer.decode(tokens[:MAX_SUBJECT_TOKENS])).rstrip("\ufffd")
 
     def _generation_config(self) -> GenerationConfig:
         search = self._config.beam_search
@@ -157,7 +141,7 @@ class TransformersGenerator:
             early_stopping=search.early_stopping,
             eos_token_id=self._tokenizer.eos_token_id,
             pad_token_id=self._tokenizer.pad_token_id,
-            bad_words_ids=self._bad_words_ids,
+            bad_words_ids=self._texts.bad_words_ids or None,
         )
 
     def _processors(self, prompts: _Prompts, groups: int, prompt_length: int) -> LogitsProcessorList:
@@ -199,30 +183,6 @@ class TransformersGenerator:
         means: Tensor = (chosen * is_real).sum(1) / is_real.sum(1).clamp(min=1)
         return means
 
-    def _hypothesis(self, tokens: list[int], score: float) -> Hypothesis:
-        eos = self._tokenizer.eos_token_id
-        is_ended = eos in tokens
-        text = self._tokenizer.decode(tokens[: tokens.index(eos)] if is_ended else tokens, skip_special_tokens=True)
-        return Hypothesis(str(text), score, is_ended)
-
-    def _candidates(self, request: GenerationRequest, found: list[Hypothesis]) -> tuple[CandidateDraft, ...]:
-        finished = [
-            Hypothesis(finish_prompt(request, item.text, is_ended=item.is_ended), item.score, item.is_ended)
-            for item in found
-        ]
-        selection = self._config.selection
-        chosen = choose(
-            finished,
-            request.num_candidates,
-            min_distance=selection.min_distance,
-            distance_weight=selection.distance_weight,
-            avoid=request.avoid,
-        )
-        return tuple(
-            CandidateDraft(rank=rank, text=item.text, score=round(item.score, 4), is_ended=item.is_ended)
-            for rank, item in enumerate(chosen, 1)
-        )
-
 
 def real_tokens(new: Tensor, eos_token_id: int) -> Tensor:
     """Return (R, N) 1 up to and with the first end-of-sequence token of each row of `new`, 0 after it; N may be 0."""
@@ -230,13 +190,3 @@ def real_tokens(new: Tensor, eos_token_id: int) -> Tensor:
     ended_before[:, :1] = 0
     is_real: Tensor = (ended_before == 0).long()
     return is_real
-
-
-def load_generator(settings: Settings) -> TransformersGenerator:
-    """Load the model and decoding settings that `settings` name; may take seconds (or a download).
-
-    Raises:
-        core.errors.MjpromptError: as `falcon.loading.load_model` and `falcon.decode_config.read_decode_config` say.
-    """
-    config = read_decode_config(settings.decode_config)
-    return TransformersGenerator(load_model(settings), config)

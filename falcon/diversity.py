@@ -122,28 +122,33 @@ def separate_words(
     *,
     diversity_penalty: float,
     word_repetition_penalty: float,
+    is_open: Tensor | None = None,
 ) -> Tensor:
     """Return `scores` (Q, G, K, V) with the penalties of `GroupDiversity` taken, all in nats.
 
     `used` (Q, G, K, V) bool marks what each row has written since its prompt; `subjects` and `avoided` are (Q, G, V)
     bool, or (Q, 1, V) where all groups of a request share them; `words` (V,) bool marks the tokens that may cost.
+    A group that is not open (Q, G) chooses nothing more; None takes all to be open.
     """
     by_group = used[:, :, 0]  # the best beam speaks for its group: (Q, G, V)
     by_others = (by_group.sum(1, keepdim=True) - by_group.int()) > 0
     repeated = (used | subjects.unsqueeze(2)) & words
     result = scores - word_repetition_penalty * repeated
     result = result - diversity_penalty * ((by_others | avoided) & words).unsqueeze(2)
-    _separate_this_step(result, words, diversity_penalty)
+    _separate_this_step(result, words, diversity_penalty, is_open)
     return result
 
 
-def _separate_this_step(scores: Tensor, words: Tensor, diversity_penalty: float) -> None:
+def _separate_this_step(scores: Tensor, words: Tensor, diversity_penalty: float, is_open: Tensor | None) -> None:
     """Take the penalty from words that earlier groups are about to choose; changes `scores` (Q, G, K, V)."""
     chosen = torch.zeros(scores.shape[0], scores.shape[-1], dtype=torch.bool, device=scores.device)
     for group in range(scores.shape[1]):
         scores[:, group] -= diversity_penalty * (chosen & words).unsqueeze(1)
         best = scores[:, group].argmax(-1)  # (Q, K)
-        chosen.scatter_(1, best, True)
+        if is_open is None:
+            chosen.scatter_(1, best, True)
+        else:
+            chosen |= torch.zeros_like(chosen).scatter_(1, best, True) & is_open[:, group : group + 1]
 
 
 def _marks(tokens_of_rows: list[list[int]], words: Tensor) -> Tensor:

@@ -40,7 +40,8 @@ class EngineRequest:
     """What to continue: `prompt` in tokens, one or more.
 
     `subject` and `avoided` are tokens that word penalties know of; `adapter` names a resident adapter, None the model
-    as it is; `seed` matters to stochastic beams only. `is_cancelled` is polled before every step.
+    as it is; `seed` matters to stochastic beams only.
+    `max_new_tokens` may be less than the search's. `is_cancelled` is polled before every step.
     """
 
     id: str
@@ -49,6 +50,7 @@ class EngineRequest:
     avoided: Sequence[int] = ()
     adapter: str | None = None
     seed: int = 0
+    max_new_tokens: int | None = None
     is_cancelled: Callable[[], bool] = _never
 
 
@@ -118,10 +120,13 @@ class Engine:
             device=weights.device,
         )
         self._runner = runner or EagerSteps()
+        # What earlier groups chose may cost, so a row brings as many tokens more as they can name.
+        wanted = 2 * search.beams_per_group + (search.num_beams - search.beams_per_group) * search.is_diverse
+        self._shortlist_size = min(wanted, len(weights.embedding))
         self._waiting: deque[_Inside] = deque()
         self._seated: list[_Inside] = []  # its index is the seat
         self._queued: deque[_Queued] = deque()
-        self._last_step_at = 0.0
+        self._last_step_at = 0.0  # its end, or when the device was given work after it had none
 
     # ---- what the owner calls
 
@@ -129,6 +134,11 @@ class Engine:
     def num_inside(self) -> int:
         """How many requests wait or decode."""
         return len(self._waiting) + len(self._seated)
+
+    @torch.inference_mode()
+    def prepare(self) -> None:
+        """Compile or capture what steps need, so that the first request does not wait for it; nobody is inside yet."""
+        self._runner.prepare(self.compute_step, has_adapters=False)
 
     def submit(self, request: EngineRequest) -> None:
         """Let a request wait for a seat.
@@ -143,13 +153,19 @@ class Engine:
         for tokens in (request.prompt, request.subject, request.avoided):
             if any(not 0 <= token < vocabulary for token in tokens):
                 raise ModelError(f"A token is outside of the vocabulary of {vocabulary}; use the model's tokenizer.")
+        if not 1 <= self._limit_of(request) <= self.search.max_new_tokens:
+            raise ModelError(
+                f"max_new_tokens = {request.max_new_tokens} is out of range; set 1 to {self.search.max_new_tokens}."
+            )
+        if not -(2**63) <= request.seed < 2**63:
+            raise ModelError(f"seed = {request.seed} is out of range; set a number of 64 bits.")
         self.model.adapters.slot_of(request.adapter)
         self._waiting.append(_Inside(request, time.monotonic()))
 
     @torch.inference_mode()
     def step(self) -> list[Ended]:
         """Advance everything inside by one token; return what ended since the last call."""
-        ended = self._drop_cancelled()
+        ended = self._drop_cancelled() + self._drop_unservable()
         prompts = self._seat_waiting()
         if self._seated and not self._is_over():
             self._queue_step(prompts)
@@ -166,7 +182,10 @@ class Engine:
         beams = take(self._seats.beams, self._tensor([inside.seat]), torch.device("cpu"))
         num_steps = int(beams.num_steps[0])
         if bool(beams.is_finished[0].any()):
-            best = max((beam for group in hypotheses_by_group(beams, self.search)[0] for beam in group), key=lambda beam: beam.score)
+            best = max(
+                (beam for group in hypotheses_by_group(beams, self.search)[0] for beam in group),
+                key=lambda beam: beam.score,
+            )
             return best.tokens
         place = int(beams.scores[0].argmax())
         return [int(token) for token in beams.tokens[0].flatten(0, 1)[place, :num_steps]]
@@ -176,7 +195,7 @@ class Engine:
         self._waiting.clear()
         self._queued.clear()
         for inside in list(reversed(self._seated)):
-            self._take_out(inside, is_broken=True)
+            self._take_out(inside)
 
     # ---- schedule
 
@@ -189,9 +208,21 @@ class Engine:
                 self._take_out(inside)
         return [self._ended(inside, [], Ending.CANCELLED) for inside in gone]
 
+    def _drop_unservable(self) -> list[Ended]:
+        """Let go who waits for an adapter that was unloaded in the meantime."""
+        ended = []
+        for inside in list(self._waiting):
+            try:
+                self.model.adapters.slot_of(inside.request.adapter)
+            except ModelError as error:
+                self._waiting.remove(inside)
+                ended.append(self._ended(inside, [], Ending.FAILED, error))
+        return ended
+
     def _seat_waiting(self) -> PromptRows | None:
         """Seat who waits, first come first served; return the prompts that the next step has to read."""
-        share, newcomers = MAX_PROMPT_TOKENS_A_STEP, []
+        share = MAX_PROMPT_TOKENS_A_STEP
+        newcomers: list[_Inside] = []
         while self._waiting and self.model.memory.num_free_homes:
             share -= len(self._waiting[0].request.prompt)
             if newcomers and share < 0:
@@ -207,7 +238,9 @@ class Engine:
         self._seated.append(inside)
         prompt = self._tensor(request.prompt)
         slot = self.model.adapters.slot_of(request.adapter)
-        self._seats.join(inside.seat, inside.home, prompt, adapter_slot=slot, seed=request.seed)
+        self._seats.join(
+            inside.seat, inside.home, prompt, adapter_slot=slot, seed=request.seed, limit=self._limit_of(request)
+        )
         self._rules.join(inside.seat, prompt, self._tensor(request.subject), self._tensor(request.avoided))
         self.metrics.count_joining(wait_seconds=inside.joined_at - inside.submitted_at)
 
@@ -222,17 +255,22 @@ class Engine:
 
     def _is_over(self) -> bool:
         """Say whether every request has had all the steps that it can have."""
-        return all(inside.num_steps >= self.search.max_new_tokens for inside in self._seated)
+        return all(inside.num_steps >= self._limit_of(inside.request) for inside in self._seated)
+
+    def _limit_of(self, request: EngineRequest) -> int:
+        return self.search.max_new_tokens if request.max_new_tokens is None else request.max_new_tokens
 
     # ---- step
 
     def _queue_step(self, prompts: PromptRows | None) -> None:
+        if all(inside.num_steps == 0 for inside in self._seated):
+            self._last_step_at = time.monotonic()
         longest = max(len(inside.request.prompt) + inside.num_steps for inside in self._seated)
         for inside in self._seated:
             inside.num_steps += 1
         has_adapters = any(inside.request.adapter != self.model.adapters.merged for inside in self._seated)
         flags, arrived = self._runner.run(
-            self.compute_step, len(self._seated), prompts, self._seats.spare_seat, longest, has_adapters=has_adapters
+            self.compute_step, len(self._seated), prompts, longest, has_adapters=has_adapters
         )
         self._queued.append(_Queued(list(self._seated), flags, arrived))
 
@@ -251,25 +289,30 @@ class Engine:
         if not has_adapters:
             rows = without_adapters(rows)
         logits = self.model.logits(self.model.hidden(rows)[:num_rows])
-        parents, tokens = self._search(num_seats, beams, logits)
+        parents, tokens = self._choose(num_seats, beams, logits)
         self._seats.follow(num_seats, parents, tokens)
         is_broken = self._seats.is_broken[:num_seats]
         return torch.stack([beams.is_open.any(1) & ~is_broken, is_broken])
 
-    def _search(self, num_seats: int, beams: Beams, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def _choose(self, num_seats: int, beams: Beams, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Choose the next beams from logits (R, V); a request whose logits are no numbers is marked as broken."""
-        shape = (*beams.scores.shape, logits.shape[1])
+        if self._rules.settings.is_empty and not self.search.is_stochastic:
+            best = self.model.shortlist(logits, self._shortlist_size)
+            self._mark_broken(num_seats, best.is_finite)
+            shape = (*beams.scores.shape, self._shortlist_size)
+            return advance(beams, best.log_probs.view(shape), self.search, token_ids=best.token_ids.view(shape))
         log_probs = logits.float().log_softmax(1)
-        is_sound = (log_probs.amax(1) <= 0).view(num_seats, -1).all(1)  # False for NaN
-        self._seats.is_broken[:num_seats].logical_or_(~is_sound)
-        log_probs = log_probs.view(shape)
-        scores = log_probs
-        if not self._rules.settings.is_empty:
-            scores = self._rules.apply(log_probs, beams, self._seats.prompt_lengths[:num_seats])
+        self._mark_broken(num_seats, log_probs.amax(1) <= 0)  # False for NaN
+        log_probs = log_probs.view(*beams.scores.shape, -1)
+        scores = self._rules.apply(log_probs, beams, self._seats.prompt_lengths[:num_seats])
         if self.search.is_stochastic:
             log_probs = scores.log_softmax(3)
             scores = perturb(log_probs, beams, self._seats.seeds[:num_seats])
         return advance(beams, scores, self.search, log_probs=log_probs)
+
+    def _mark_broken(self, num_seats: int, is_sound: Tensor) -> None:
+        """Mark the requests of which some row (R,) is not sound."""
+        self._seats.is_broken[:num_seats].logical_or_(~is_sound.view(num_seats, -1).all(1))
 
     # ---- finish
 
@@ -296,7 +339,7 @@ class Engine:
         found = hypotheses_by_group(take(self._seats.beams, seats, torch.device("cpu")), self.search)
         ended = []
         for (inside, is_broken), groups in zip(done, found, strict=True):
-            self._take_out(inside, is_broken=is_broken)
+            self._take_out(inside)
             if is_broken:
                 error = ModelError("The model's scores are no numbers, so this request has no answer; check its files.")
                 ended.append(self._ended(inside, [], Ending.FAILED, error))
@@ -304,7 +347,7 @@ class Engine:
                 ended.append(self._ended(inside, groups, Ending.DONE))
         return ended
 
-    def _take_out(self, inside: _Inside, *, is_broken: bool = False) -> None:
+    def _take_out(self, inside: _Inside) -> None:
         """Empty a seat, give its home back, and move the last seat into the gap."""
         seat, last = inside.seat, self._seated[-1]
         if last is not inside:
@@ -314,8 +357,6 @@ class Engine:
         self._seated[seat] = last
         self._seated.pop()
         last.seat, inside.seat = seat, -1
-        if is_broken:
-            self.model.memory.wipe(inside.home)
         self.model.memory.give_home_back(inside.home)
 
     def _ended(
@@ -328,9 +369,8 @@ class Engine:
 
     def _count_step(self) -> None:
         now = time.monotonic()
-        if self._last_step_at:
-            self.metrics.count_step(now - self._last_step_at)
-        self._last_step_at = now if self._queued or self._seated else 0.0
+        self.metrics.count_step(now - self._last_step_at)
+        self._last_step_at = now
 
     def _tensor(self, values: Sequence[int]) -> Tensor:
         return torch.tensor(list(values), dtype=torch.int64).to(self.model.weights.device, non_blocking=True)

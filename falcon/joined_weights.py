@@ -39,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedWeights:
-    """A whole model; `embedding` (V, E) also gives the logits. `cos` and `sin` (L, D) float32 turn heads by position."""
+    """A whole model; `embedding` (V, E) also gives the logits, `cos` and `sin` (L, D) float32 turn heads."""
 
     embedding: Tensor
     layers: tuple[Layer, ...]

@@ -49,7 +49,7 @@ def read_lora(folder: Path) -> Lora:
     for name, plain in _PLAIN.items():
         if config.get(name, plain) not in (plain, None):
             raise ModelError(f"The adapter {folder} has {name} = {config[name]}, which the engine does not compute.")
-    rank = int(config["r"])
+    rank = config["r"]
     scale = config["lora_alpha"] / (rank**0.5 if config.get("use_rslora") else rank)
     halves: dict[tuple[int, str], dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -60,7 +60,18 @@ def read_lora(folder: Path) -> Lora:
     pairs = {place: LoraPair(half["A"], half["B"] * scale) for place, half in halves.items() if len(half) == 2}
     if len(pairs) != len(halves) or not pairs:
         raise ModelError(f"The adapter {folder} is not whole: {len(halves) - len(pairs)} pairs of A and B miss one.")
+    for (layer, projection), pair in pairs.items():
+        _check_pair(pair, rank, f"The adapter {folder} is damaged: {projection} of layer {layer}")
     return Lora(rank=rank, pairs=pairs)
+
+
+def _check_pair(pair: LoraPair, rank: int, beginning: str) -> None:
+    shapes = [tuple(tensor.shape) for tensor in (pair.a, pair.b)]
+    if pair.a.dim() != 2 or pair.b.dim() != 2 or (pair.a.shape[0], pair.b.shape[1]) != (rank, rank):
+        raise ModelError(f"{beginning} has shapes {shapes[0]} and {shapes[1]}, not of rank {rank}; copy it again.")
+    # Rows share products with all adapters, and a NaN times the zero of those that do not use it is one again.
+    if not all(bool(tensor.isfinite().all()) for tensor in (pair.a, pair.b)):
+        raise ModelError(f"{beginning} has weights that are no numbers; train it again.")
 
 
 def _read_files(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -68,9 +79,17 @@ def _read_files(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if not (folder / name).is_file():
             raise ModelError(f"The adapter folder {folder} has no {name}; only safetensors adapters are loaded.")
     try:
-        config: dict[str, Any] = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-        if config.get("peft_type") != "LORA" or not isinstance(config["r"], int):
-            raise ValueError(f"peft_type is {config.get('peft_type')}, not LORA")
+        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        _check_config(config)
         return config, load_file(folder / ADAPTER_WEIGHTS)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"The adapter {folder} cannot be read: {error}; copy it again.") from error
+
+
+def _check_config(config: Any) -> None:
+    """Raise ValueError where what `read_lora` needs is not there."""
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        raise ValueError(f"{ADAPTER_CONFIG} does not say peft_type LORA")
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
+        raise ValueError(f"r is {rank} and lora_alpha {alpha}, and both have to be numbers")

@@ -137,15 +137,13 @@ class ResidentAdapters:
 
     def _empty_tables(self, layer: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         columns = 2 * self._num_slots * self._rank
-        shapes = (self._weights.layers[layer].into.shape, self._weights.layers[layer].out_of.shape)
-        options = {"dtype": self._weights.dtype, "device": self._weights.device}
-        (into_out, into_in), (out_out, out_in) = shapes
-        return (
-            torch.zeros(columns, into_in, **options),
-            torch.zeros(columns, into_out, **options),
-            torch.zeros(columns, out_in, **options),
-            torch.zeros(columns, out_out, **options),
-        )
+        matrices = (self._weights.layers[layer].into, self._weights.layers[layer].out_of)
+        (into_out, into_in), (out_out, out_in) = (tuple(matrix.shape) for matrix in matrices)
+
+        def empty(size: int) -> Tensor:
+            return torch.zeros(columns, size, dtype=self._weights.dtype, device=self._weights.device)
+
+        return empty(into_in), empty(into_out), empty(out_in), empty(out_out)
 
     def _fill(self, tables: tuple[Tensor, Tensor, Tensor, Tensor], lora: Lora, layer: int, slot: int) -> None:
         """Write a layer's pairs: the first r columns of a slot are attention's, the other r the MLP's."""
@@ -170,7 +168,8 @@ class ResidentAdapters:
         for (layer, projection), pair in lora.pairs.items():
             if layer >= len(self._weights.layers) or _sizes(pair) != self._sizes_of(projection):
                 raise ModelError(
-                    f"The adapter {folder} does not fit the base model: {projection} of layer {layer} is {_sizes(pair)}."
+                    f"The adapter {folder} does not fit the base model: {projection} of layer {layer} has the sizes "
+                    f"{_sizes(pair)}."
                 )
         return lora
 

@@ -35,6 +35,18 @@ class Rows:
     adapter_slots: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortlist:
+    """The best next tokens of each row, best first: log-probabilities (R, M) float32 and token ids (R, M) int64.
+
+    `is_finite` (R,) bool is False where a row's logits are no numbers.
+    """
+
+    log_probs: Tensor
+    token_ids: Tensor
+    is_finite: Tensor
+
+
 class RowOperations(Protocol):
     """The arithmetic of a block."""
 
@@ -46,10 +58,22 @@ class RowOperations(Protocol):
         """Return x @ matrix^T (R, O), added to `onto` in place where that is given."""
         ...
 
-    def attend(self, y: Tensor, rows: Rows, memory: TokenMemory, layer: int) -> Tensor:
+    def shortlist(self, logits: Tensor, size: int) -> Shortlist:
+        """Return the `size` best next tokens of each row of logits (R, V)."""
+        ...
+
+    def weights_changed(self) -> None:
+        """Take notice that matrices were changed in place."""
+        ...
+
+    def prepare(self, rows: Rows) -> Any:
+        """Return what every layer's `attend` needs to know of `rows`."""
+        ...
+
+    def attend(self, y: Tensor, prepared: Any, memory: Tensor) -> Tensor:
         """Turn, store and attend with what `into` gave, y (R, E + 2D + F); return (R, E + F).
 
-        The result holds attention, and beside it gelu(up).
+        The result holds attention, and beside it gelu(up). `memory` (P, 2D) is the layer's.
         """
         ...
 
@@ -67,13 +91,13 @@ class RowModel:
         """Run every block; return (R, E) before the last norm, and leave each row's key and value in memory."""
         operations = self._operations
         x = self.weights.embedding[rows.tokens]
-        chosen = self.adapters.choose(rows.adapter_slots)
+        chosen, prepared = self.adapters.choose(rows.adapter_slots), operations.prepare(rows)
         for number, layer in enumerate(self.weights.layers):
             normed = operations.layer_norm(x, layer.norm)
             y = operations.product(normed, layer.into)
             if chosen is not None:
                 self.adapters.add_into(y, normed, number, chosen)
-            z = operations.attend(y, rows, self.memory, number)
+            z = operations.attend(y, prepared, self.memory.layers[number])
             x = operations.product(z, layer.out_of, onto=x)
             if chosen is not None:
                 self.adapters.add_out_of(x, z, number, chosen)
@@ -83,3 +107,17 @@ class RowModel:
         """Return the next token's logits (R, V) of rows of `hidden` (R, E)."""
         normed = self._operations.layer_norm(hidden, self.weights.final_norm)
         return self._operations.product(normed, self.weights.embedding)
+
+    def shortlist(self, logits: Tensor, size: int) -> Shortlist:
+        """Return the `size` best next tokens of each row of logits (R, V)."""
+        return self._operations.shortlist(logits, size)
+
+    def merge_adapter(self, name: str) -> None:
+        """Serve one adapter at no cost; see `ResidentAdapters.merge`. Raises: ModelError."""
+        self.adapters.merge(name)
+        self._operations.weights_changed()
+
+    def restore_weights(self) -> None:
+        """Take the merged adapter out again, to the bit."""
+        self.adapters.restore()
+        self._operations.weights_changed()

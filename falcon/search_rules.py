@@ -63,9 +63,7 @@ class RuleSettings:
     @property
     def is_empty(self) -> bool:
         """Whether scores stay as they are."""
-        return not (
-            self.reads_history or self.separates_words or self.min_new_tokens or self.first_tokens is not None
-        )
+        return not (self.reads_history or self.separates_words or self.min_new_tokens or self.first_tokens is not None)
 
 
 class SearchRules:
@@ -149,9 +147,12 @@ class SearchRules:
     def _separate(self, scores: Tensor, beams: Beams) -> Tensor:
         assert self._words is not None
         num_seats = len(scores)
-        is_written = torch.arange(beams.tokens.shape[3], device=scores.device) < beams.num_steps[:, None, None, None]
-        # EOS stands for what is not written yet, and is no word.
-        tokens = beams.tokens.where(is_written, self._search.eos_token_id)
+        # A group that is over speaks by what it has finished. EOS stands for what is not written, and is no word.
+        is_open = beams.is_open[:, :, None, None]
+        tokens = torch.where(is_open, beams.tokens, beams.finished_tokens)
+        lengths = torch.where(is_open, beams.num_steps[:, None, None, None], beams.finished_lengths.unsqueeze(3))
+        is_written = torch.arange(tokens.shape[3], device=scores.device) < lengths
+        tokens = tokens.where(is_written, self._search.eos_token_id)
         used = torch.zeros_like(scores, dtype=torch.bool).scatter_(3, tokens, True)
         return separate_words(
             scores,
@@ -159,6 +160,7 @@ class SearchRules:
             self._subjects[:num_seats].unsqueeze(1),
             self._avoided[:num_seats].unsqueeze(1),
             self._words,
+            is_open=beams.is_open,
             diversity_penalty=self.settings.word_diversity_penalty,
             word_repetition_penalty=self.settings.word_repetition_penalty,
         )

@@ -11,7 +11,7 @@ Shapes: B seats, W rows of a request, L longest text, T longest prompt.
 import torch
 from torch import Tensor
 
-from falcon.beam_search import Beams, SearchSettings, close, move, open_beams, reset
+from falcon.beam_search import SearchSettings, close, move, open_beams, reset
 from falcon.row_model import Rows
 from falcon.token_memory import TokenMemory
 
@@ -35,21 +35,27 @@ class Seats:
         self.adapter_slots = torch.full((seats,), -1, device=device)
         self.seeds = torch.zeros(seats, dtype=torch.int64, device=device)
         self.is_broken = torch.zeros(self.num_seats, dtype=torch.bool, device=device)
-        self._prompt_columns = torch.arange(shape.max_tokens, dtype=torch.int32, device=device)
+        self._columns = torch.arange(shape.max_tokens, dtype=torch.int32, device=device)
+        self._row_starts = torch.arange(self.num_rows, dtype=torch.int32, device=device) * shape.max_new_tokens
+        self._row_starts += shape.max_prompt_tokens
 
     @property
     def spare_seat(self) -> int:
         """The seat of rows without a request."""
         return self.num_seats
 
-    def join(self, seat: int, home: int, prompt: Tensor, *, adapter_slot: int, seed: int) -> None:
-        """Seat a request whose `prompt` (T',) int64 will be read into `home`."""
+    def join(self, seat: int, home: int, prompt: Tensor, *, adapter_slot: int, seed: int, limit: int) -> None:
+        """Seat a request whose `prompt` (T',) int64 will be read into `home`, for `limit` new tokens at most."""
         first = self._memory.first_place(home)
-        reset(self.beams, torch.tensor([seat], device=self._device), self._search)
+        reset(self.beams, torch.tensor([seat], device=self._device), self._search, limit)
         self.is_broken[seat] = False
         self.prompt_lengths[seat] = len(prompt)
         self.first_places[seat] = first
-        self.places[seat] = self._prompt_columns + first
+        # What is not read yet stands for the row's own first place: that is written before anything is attended to, and
+        # what an earlier owner left in this home, a NaN even, is never looked at.
+        self.places[seat] = torch.where(
+            self._columns < len(prompt) - 1, self._columns + first, self._row_starts.unsqueeze(1) + first
+        )
         self.last_tokens[seat] = prompt[-1]
         self.adapter_slots[seat] = adapter_slot
         self.seeds[seat] = seed
@@ -82,8 +88,7 @@ class Seats:
         # A request that is done stays where it is until the host takes it out.
         steps = self.beams.num_steps[:num_seats].clamp(max=shape.max_new_tokens - 1)
         positions = self.prompt_lengths[:num_seats] - 1 + steps
-        rows = torch.arange(self.num_rows, device=self._device) * shape.max_new_tokens + shape.max_prompt_tokens
-        write_at = (self.first_places[:num_seats] + steps).unsqueeze(1) + rows  # (B, W)
+        write_at = (self.first_places[:num_seats] + steps).unsqueeze(1) + self._row_starts  # (B, W)
         column = positions[:, None, None].expand(-1, self.num_rows, 1)
         self.places[:num_seats].scatter_(2, column, write_at.unsqueeze(2).int())
         return Rows(

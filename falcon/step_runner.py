@@ -28,12 +28,15 @@ class StepRunner(Protocol):
         """How many steps may be queued beyond the one whose flags are read."""
         ...
 
+    def prepare(self, compute: ComputeStep, *, has_adapters: bool) -> None:
+        """Do beforehand, while nobody is inside, what the first steps would wait for."""
+        ...
+
     def run(
         self,
         compute: ComputeStep,
         num_seats: int,
         prompts: PromptRows | None,
-        spare_seat: int,
         longest: int,
         *,
         has_adapters: bool,
@@ -50,12 +53,14 @@ class EagerSteps:
     def __init__(self, device: torch.device | None = None) -> None:
         self._device = device or torch.device("cpu")
 
+    def prepare(self, compute: ComputeStep, *, has_adapters: bool) -> None:
+        pass
+
     def run(
         self,
         compute: ComputeStep,
         num_seats: int,
         prompts: PromptRows | None,
-        spare_seat: int,  # noqa: ARG002 - rows are never padded here
         longest: int,
         *,
         has_adapters: bool,

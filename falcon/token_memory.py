@@ -14,7 +14,6 @@ Shapes: P places in the pool, L longest text, T longest prompt, N new tokens, W 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from core.errors import NotEnoughMemory
 from falcon.memory import GIB, is_out_of_memory
@@ -50,7 +49,7 @@ class MemoryShape:
 
 
 class TokenMemory:
-    """The pool: `keys[layer]` and `values[layer]` are (P, D); homes are taken and given back by number."""
+    """The pool: `layers[number]` is (P, 2D), a key and its value side by side; homes are taken and given back."""
 
     def __init__(self, shape: MemoryShape, dtype: torch.dtype, device: torch.device) -> None:
         """Allocate the whole pool.
@@ -62,8 +61,8 @@ class TokenMemory:
         self._free = list(range(shape.num_homes))
         try:
             # One tensor a layer: a compiler or kernel that writes one place must never be led to copy them all.
-            self.keys = [self._empty(dtype, device) for _ in range(shape.num_layers)]
-            self.values = [self._empty(dtype, device) for _ in range(shape.num_layers)]
+            size = (shape.num_places, 2 * shape.head_size)
+            self.layers = [torch.zeros(size, dtype=dtype, device=device) for _ in range(shape.num_layers)]
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -71,9 +70,6 @@ class TokenMemory:
                 f"Keys and values of {shape.num_homes} requests need {shape.num_bytes(dtype) / GIB:.2f} GiB, which are "
                 "not free; set MAX_BATCH_REQUESTS lower."
             ) from error
-
-    def _empty(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        return torch.zeros(self.shape.num_places, self.shape.head_size, dtype=dtype, device=device)
 
     @property
     def num_free_homes(self) -> int:
@@ -93,12 +89,6 @@ class TokenMemory:
         if home in self._free or not 0 <= home < self.shape.num_homes:
             raise ValueError(f"home {home} is not taken")
         self._free.append(home)
-
-    def wipe(self, home: int) -> None:
-        """Zero a home: a NaN left there would spoil its next owner, since even unseen values are multiplied by 0."""
-        places = slice(self.first_place(home), self.first_place(home + 1))
-        for layer in (*self.keys, *self.values):
-            layer[places] = 0
 
     def first_place(self, home: int) -> int:
         """Return where a home begins: its prompt's first token."""

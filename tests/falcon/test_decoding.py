@@ -15,10 +15,11 @@ from core.parameters import parse, validate
 from core.records import CandidateDraft
 from core.settings import POCKET_FOLDER, load_settings
 from falcon.decode_config import DecodeConfig
-from falcon.decoding import TransformersGenerator, load_generator, real_tokens
+from falcon.decoding import TransformersGenerator, real_tokens
 from falcon.generator import Generated, GenerationRequest
 from falcon.loading import LoadedModel
 from falcon.selection import content_words, has_repeated_ngram, jaccard_distance
+from falcon.serving import load_generator
 
 IDEA = "a boy running in the snow"
 SUBJECTS = (IDEA, "a red fox", "an old lighthouse in a storm, seen from the sea at night")

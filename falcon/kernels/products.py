@@ -1,0 +1,218 @@
+"""Products of few rows with large matrices, at the speed of reading the matrix once.
+
+A program owns a block of outputs and a share of the inputs. Shares of one block meet in memory, and the last program
+to arrive adds them up in their order, so the result does not depend on who was last. Packed matrices are unpacked in
+registers on the way.
+
+Shapes: R rows, N outputs, K inputs.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from falcon.packed_matrices import NF4_BLOCK, NF4_VALUES, Int8Matrix, Nf4Matrix
+
+PLAIN, INT8, NF4 = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a product is cut; `shares` is in how many parts the inputs of a block are read."""
+
+    rows: int
+    outputs: int
+    inputs: int
+    shares: int
+    warps: int
+    stages: int
+
+
+def choose_tiling(num_rows: int, num_outputs: int, num_inputs: int, kind: int) -> Tiling:
+    """Return a tiling that keeps some 132 multiprocessors busy with reads of the matrix."""
+    rows = max(16, min(64, triton.next_power_of_2(num_rows)))
+    outputs = 64 if num_outputs >= 16384 else 32
+    inputs = 128
+    blocks = triton.cdiv(num_outputs, outputs) * triton.cdiv(num_rows, rows)
+    shares = max(1, min(8, 528 // blocks))
+    return Tiling(rows, outputs, inputs, shares, 4, 4 if kind == PLAIN else 3)
+
+
+class Products:
+    """Products on one device, with the scratch memory they need."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._partials = torch.empty(0, dtype=torch.float32, device=device)
+        self._arrived = torch.zeros(65536, dtype=torch.int32, device=device)
+
+    def reserve(self, num_floats: int) -> None:
+        """Make the scratch memory large enough; not while a graph that uses it may still be replayed."""
+        if self._partials.numel() < num_floats:
+            self._partials = torch.empty(num_floats, dtype=torch.float32, device=self._device)
+
+    def product(self, x: Tensor, matrix: Any, onto: Tensor | None = None, tiling: Tiling | None = None) -> Tensor:
+        """Return x (R, K) times matrix^T, added to `onto` (R, N) in place where that is given."""
+        (num_rows, num_inputs), num_outputs = x.shape, matrix.shape[0]
+        kind = INT8 if isinstance(matrix, Int8Matrix) else NF4 if isinstance(matrix, Nf4Matrix) else PLAIN
+        tiling = tiling or choose_tiling(num_rows, num_outputs, num_inputs, kind)
+        codes, scales = (matrix, matrix) if kind == PLAIN else (matrix.codes, matrix.scales)
+        codes = codes.view(torch.int32) if kind == NF4 else codes
+        out = torch.empty(num_rows, num_outputs, dtype=x.dtype, device=x.device) if onto is None else onto
+        blocks = (triton.cdiv(num_outputs, tiling.outputs), triton.cdiv(num_rows, tiling.rows), tiling.shares)
+        if tiling.shares > 1:
+            self.reserve(blocks[0] * blocks[1] * blocks[2] * tiling.rows * tiling.outputs)
+        _product[blocks](
+            *(x, codes, scales, out, self._partials, self._arrived),
+            *(num_rows, num_outputs, num_inputs, x.stride(0), out.stride(0)),
+            triton.cdiv(triton.cdiv(num_inputs, tiling.inputs), tiling.shares) * tiling.inputs,
+            ROWS=tiling.rows,
+            OUTPUTS=tiling.outputs,
+            INPUTS=tiling.inputs,
+            SHARES=tiling.shares,
+            KIND=kind,
+            IS_ADDED=onto is not None,
+            BLOCK=NF4_BLOCK,
+            num_warps=tiling.warps,
+            num_stages=tiling.stages,
+        )
+        return out
+
+
+def _byte_tables() -> list[int]:
+    """Return NF4's values in bf16 as two tables of 16 bytes, the low bytes and then the high ones, 4 a word."""
+    bits = [word & 0xFFFF for word in torch.tensor(NF4_VALUES).bfloat16().view(torch.int16).tolist()]
+    planes = [[word & 0xFF for word in bits], [word >> 8 for word in bits]]
+    return [
+        sum(byte << (8 * place) for place, byte in enumerate(plane[start : start + 4]))
+        for plane in planes
+        for start in range(0, 16, 4)
+    ]
+
+
+def _unpacking_code() -> str:
+    """Return PTX that turns a word of eight codes into eight bf16 values by looking bytes up in registers.
+
+    `prmt` picks four bytes at once from eight, by four codes of three bits each; the fourth bit chooses between the
+    results for the lower and the upper half of the table.
+    """
+    low, high = _byte_tables()[:4], _byte_tables()[4:]
+    lines = ["{", ".reg .b32 s, q, a, b, l, h, p0, p1;"]
+    for half in range(2):
+        source = "$8" if half == 0 else "s"
+        if half == 1:
+            lines += ["shr.b32 s, $8, 16;"]
+        lines += [f"and.b32 q, {source}, 0x8888;", "shr.b32 q, q, 1;", "or.b32 q, q, 0x3210;"]
+        lines += [f"and.b32 s, {source}, 0x7777;"]
+        for name, table in (("l", low), ("h", high)):
+            lines += [f"prmt.b32 a, {table[0]:#x}, {table[1]:#x}, s;", f"prmt.b32 b, {table[2]:#x}, {table[3]:#x}, s;"]
+            lines += [f"prmt.b32 {name}, a, b, q;"]
+        lines += ["prmt.b32 p0, l, h, 0x5140;", "prmt.b32 p1, l, h, 0x7362;"]
+        first = 4 * half
+        lines += [f"mov.b32 {{${first}, ${first + 1}}}, p0;", f"mov.b32 {{${first + 2}, ${first + 3}}}, p1;"]
+    return "\n".join([*lines, "}"])
+
+
+UNPACKING = tl.constexpr(_unpacking_code())
+
+
+@triton.jit
+def _unpack_nf4(packed):
+    return tl.inline_asm_elementwise(
+        UNPACKING,
+        "=h,=h,=h,=h,=h,=h,=h,=h,r",
+        [packed],
+        dtype=(tl.bfloat16, tl.bfloat16, tl.bfloat16, tl.bfloat16, tl.bfloat16, tl.bfloat16, tl.bfloat16, tl.bfloat16),
+        is_pure=True,
+        pack=1,
+    )
+
+
+@triton.jit
+def _add_place(total, x_at, x_mask, values, scale):
+    weight = (values.to(tl.float32) * scale).to(x_at.dtype.element_ty)
+    return tl.dot(tl.load(x_at, mask=x_mask, other=0.0), weight, total)
+
+
+@triton.jit
+def _product(
+    x,
+    codes,
+    scales,
+    out,
+    partials,
+    arrived,
+    num_rows,
+    num_outputs,
+    num_inputs,
+    x_stride,
+    out_stride,
+    share_size,
+    ROWS: tl.constexpr,
+    OUTPUTS: tl.constexpr,
+    INPUTS: tl.constexpr,
+    SHARES: tl.constexpr,
+    KIND: tl.constexpr,
+    IS_ADDED: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    block, row_block, share = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    outputs = block * OUTPUTS + tl.arange(0, OUTPUTS)
+    rows = row_block * ROWS + tl.arange(0, ROWS)
+    is_output, is_row = outputs < num_outputs, rows < num_rows
+    total = tl.zeros((ROWS, OUTPUTS), tl.float32)
+    begin = share * share_size
+    end = tl.minimum(begin + share_size, num_inputs)
+    wide = outputs.to(tl.int64)
+    for start in range(begin, end, INPUTS):
+        if KIND == 2:
+            # A word holds eight neighbouring inputs; each of its places meets every eighth column of x.
+            words = start // 8 + tl.arange(0, INPUTS // 8)
+            is_word = words < end // 8
+            mask = is_output[None, :] & is_word[:, None]
+            packed = tl.load(codes + wide[None, :] * (num_inputs // 8) + words[:, None], mask=mask, other=0)
+            at = wide[None, :] * (num_inputs // BLOCK) + words[:, None] // (BLOCK // 8)
+            scale = tl.load(scales + at, mask=mask, other=0.0).to(tl.float32)
+            x_at = x + rows[:, None] * x_stride + 8 * words[None, :]
+            x_mask = is_row[:, None] & is_word[None, :]
+            v1, v0, v3, v2, v5, v4, v7, v6 = _unpack_nf4(packed)
+            total = _add_place(total, x_at, x_mask, v0, scale)
+            total = _add_place(total, x_at + 1, x_mask, v1, scale)
+            total = _add_place(total, x_at + 2, x_mask, v2, scale)
+            total = _add_place(total, x_at + 3, x_mask, v3, scale)
+            total = _add_place(total, x_at + 4, x_mask, v4, scale)
+            total = _add_place(total, x_at + 5, x_mask, v5, scale)
+            total = _add_place(total, x_at + 6, x_mask, v6, scale)
+            total = _add_place(total, x_at + 7, x_mask, v7, scale)
+        else:
+            inputs = start + tl.arange(0, INPUTS)
+            is_input = inputs < end
+            mask = is_output[None, :] & is_input[:, None]
+            weight = tl.load(codes + wide[None, :] * num_inputs + inputs[:, None], mask=mask, other=0)
+            x_mask = is_row[:, None] & is_input[None, :]
+            given = tl.load(x + rows[:, None] * x_stride + inputs[None, :], mask=x_mask, other=0.0)
+            total = tl.dot(given, weight.to(x.dtype.element_ty), total)
+    is_last = True
+    if SHARES > 1:
+        tile = row_block * tl.num_programs(0) + block
+        inner = tl.arange(0, ROWS)[:, None] * OUTPUTS + tl.arange(0, OUTPUTS)[None, :]
+        tl.store(partials + (tile * SHARES + share) * (ROWS * OUTPUTS) + inner, total)
+        tl.debug_barrier()
+        is_last = tl.atomic_add(arrived + tile, 1, sem="acq_rel") == SHARES - 1
+    if is_last:
+        if SHARES > 1:
+            total = tl.zeros((ROWS, OUTPUTS), tl.float32)
+            for number in range(SHARES):
+                total += tl.load(partials + (tile * SHARES + number) * (ROWS * OUTPUTS) + inner)
+            tl.store(arrived + tile, 0)
+        if KIND == 1:
+            total = total * tl.load(scales + outputs, mask=is_output, other=0.0)[None, :]
+        target = out + rows[:, None] * out_stride + outputs[None, :]
+        is_there = is_row[:, None] & is_output[None, :]
+        if IS_ADDED:
+            total += tl.load(target, mask=is_there, other=0.0).to(tl.float32)
+        tl.store(target, total.to(out.dtype.element_ty), mask=is_there)
