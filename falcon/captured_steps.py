@@ -15,7 +15,7 @@ from torch import Tensor
 
 from falcon.step_runner import ComputeStep, PromptRows
 
-PROMPT_SIZES = (32, 96, 256)  # prompt tokens read in one step; the last is the engine's share
+PROMPT_SIZES = (32, 96, 256)  # prompt tokens read in one step; the last is the engine's share beside others
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,15 @@ class CapturedSteps:
         has_adapters: bool,
     ) -> tuple[Tensor, Callable[[], None]]:
         num_tokens = 0 if prompts is None else len(prompts.tokens)
+        if prompts is not None and num_tokens > PROMPT_SIZES[-1]:
+            return self._arriving(self._compute_at_once(compute, num_seats, prompts, has_adapters=has_adapters))
         key = _Key(round_up(num_seats, self._sizes), round_up(num_tokens, (0, *PROMPT_SIZES)), has_adapters)
         if num_tokens:
             self._fill(prompts)
-        flags = self._step(compute, key)
+        return self._arriving(self._step(compute, key))
+
+    def _arriving(self, flags: Tensor) -> tuple[Tensor, Callable[[], None]]:
+        """Send flags (2, B) to main memory; return them there, and what waits for them."""
         arrived = torch.cuda.Event()
         host = torch.empty(flags.shape, dtype=flags.dtype, pin_memory=True)
         host.copy_(flags, non_blocking=True)
@@ -99,6 +104,13 @@ class CapturedSteps:
         tokens, seats, positions = self._prompts[:, : key.num_prompt_tokens]
         prompts = (tokens, seats, positions) if key.num_prompt_tokens else None
         return compute(key.num_seats, prompts, self._max_tokens, has_adapters=key.has_adapters)
+
+    def _compute_at_once(
+        self, compute: ComputeStep, num_seats: int, prompts: PromptRows, *, has_adapters: bool
+    ) -> Tensor:
+        """Read more prompt tokens than graphs are captured for: it takes so long that launches do not count."""
+        columns = torch.tensor([prompts.tokens, prompts.seats, prompts.positions]).to(self._device)
+        return compute(round_up(num_seats, self._sizes), tuple(columns), self._max_tokens, has_adapters=has_adapters)
 
     def _fill(self, prompts: PromptRows | None) -> None:
         """Write the prompts where graphs read them; the rest are rows without a request."""

@@ -20,15 +20,16 @@ import torch
 from torch import Tensor
 
 from core.errors import ModelError
-from falcon.beam_search import Beams, FinishedBeam, SearchSettings, advance, hypotheses_by_group, take
+from falcon.beam_search import Beams, FinishedBeam, SearchSettings, hypotheses_by_group, take
 from falcon.row_model import RowModel, Rows
 from falcon.search_rules import RuleSettings, SearchRules
-from falcon.seats import Seats
+from falcon.seats import Seats, first_seats
 from falcon.serving_metrics import Ending, ServingMetrics
 from falcon.step_runner import EagerSteps, PromptRows, StepRunner
 from falcon.stochastic_beams import perturb
 
 MAX_PROMPT_TOKENS_A_STEP = 256  # a prompt is read beside the beams of others and must not hold them up for long
+MAX_PROMPT_TOKENS_AT_ONCE = 2048  # where nobody decodes yet
 
 
 def _never() -> bool:
@@ -98,6 +99,7 @@ class Engine:
         rules: RuleSettings | None = None,
         *,
         runner: StepRunner | None = None,
+        make_seats: type[Seats] = Seats,
         metrics: ServingMetrics | None = None,
     ) -> None:
         shape, weights = model.memory.shape, model.weights
@@ -110,7 +112,7 @@ class Engine:
             )
         self.search, self.model = search, model
         self.metrics = metrics or ServingMetrics()
-        self._seats = Seats(model.memory, search, weights.device)
+        self._seats = make_seats(model.memory, search, weights.device)
         self._rules = SearchRules(
             rules or RuleSettings(),
             search,
@@ -221,7 +223,7 @@ class Engine:
 
     def _seat_waiting(self) -> PromptRows | None:
         """Seat who waits, first come first served; return the prompts that the next step has to read."""
-        share = MAX_PROMPT_TOKENS_A_STEP
+        share = MAX_PROMPT_TOKENS_A_STEP if self._seated else MAX_PROMPT_TOKENS_AT_ONCE
         newcomers: list[_Inside] = []
         while self._waiting and self.model.memory.num_free_homes:
             share -= len(self._waiting[0].request.prompt)
@@ -289,18 +291,21 @@ class Engine:
         if not has_adapters:
             rows = without_adapters(rows)
         logits = self.model.logits(self.model.hidden(rows)[:num_rows])
-        parents, tokens = self._choose(num_seats, beams, logits)
-        self._seats.follow(num_seats, parents, tokens)
+        self._seats.go_on(num_seats, *self._shortlist(num_seats, beams, logits))
         is_broken = self._seats.is_broken[:num_seats]
         return torch.stack([beams.is_open.any(1) & ~is_broken, is_broken])
 
-    def _choose(self, num_seats: int, beams: Beams, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Choose the next beams from logits (R, V); a request whose logits are no numbers is marked as broken."""
+    def _shortlist(self, num_seats: int, beams: Beams, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scores, log-probabilities and token ids (B, G, K, M) of each row's best next tokens.
+
+        A request whose logits (R, V) are no numbers is marked as broken.
+        """
+        shape = (*beams.scores.shape, self._shortlist_size)
         if self._rules.settings.is_empty and not self.search.is_stochastic:
             best = self.model.shortlist(logits, self._shortlist_size)
             self._mark_broken(num_seats, best.is_finite)
-            shape = (*beams.scores.shape, self._shortlist_size)
-            return advance(beams, best.log_probs.view(shape), self.search, token_ids=best.token_ids.view(shape))
+            log_probs = best.log_probs.view(shape)
+            return log_probs, log_probs, best.token_ids.view(shape)
         log_probs = logits.float().log_softmax(1)
         self._mark_broken(num_seats, log_probs.amax(1) <= 0)  # False for NaN
         log_probs = log_probs.view(*beams.scores.shape, -1)
@@ -308,7 +313,8 @@ class Engine:
         if self.search.is_stochastic:
             log_probs = scores.log_softmax(3)
             scores = perturb(log_probs, beams, self._seats.seeds[:num_seats])
-        return advance(beams, scores, self.search, log_probs=log_probs)
+        token_ids = self.model.top_tokens(scores.flatten(0, 2), self._shortlist_size).view(shape)
+        return scores.gather(3, token_ids), log_probs.gather(3, token_ids), token_ids
 
     def _mark_broken(self, num_seats: int, is_sound: Tensor) -> None:
         """Mark the requests of which some row (R,) is not sound."""
@@ -374,11 +380,6 @@ class Engine:
 
     def _tensor(self, values: Sequence[int]) -> Tensor:
         return torch.tensor(list(values), dtype=torch.int64).to(self.model.weights.device, non_blocking=True)
-
-
-def first_seats(beams: Beams, num_seats: int) -> Beams:
-    """Return views of the first seats' state; changing them in place changes the whole."""
-    return Beams(**{name: getattr(beams, name)[:num_seats] for name in Beams.__slots__})
 
 
 def joined(rows: Rows, others: Rows) -> Rows:

@@ -62,6 +62,10 @@ class RowOperations(Protocol):
         """Return the `size` best next tokens of each row of logits (R, V)."""
         ...
 
+    def top_tokens(self, scores: Tensor, size: int) -> Tensor:
+        """Return the columns (R, size) int64 of the highest of scores (R, V) float32, best first."""
+        ...
+
     def weights_changed(self) -> None:
         """Take notice that matrices were changed in place."""
         ...
@@ -111,6 +115,10 @@ class RowModel:
     def shortlist(self, logits: Tensor, size: int) -> Shortlist:
         """Return the `size` best next tokens of each row of logits (R, V)."""
         return self._operations.shortlist(logits, size)
+
+    def top_tokens(self, scores: Tensor, size: int) -> Tensor:
+        """Return the columns (R, size) int64 of the highest of scores (R, V) float32, best first."""
+        return self._operations.top_tokens(scores, size)
 
     def merge_adapter(self, name: str) -> None:
         """Serve one adapter at no cost; see `ResidentAdapters.merge`. Raises: ModelError."""

@@ -42,6 +42,9 @@ class TorchOperations:
             is_finite=log_probs.amax(1) <= 0,  # False for NaN
         )
 
+    def top_tokens(self, scores: Tensor, size: int) -> Tensor:
+        return scores.topk(size).indices
+
     def weights_changed(self) -> None:
         pass
 

@@ -79,6 +79,16 @@ class SearchRules:
         vocab_size: int,
         device: torch.device,
     ) -> None:
+        """Make room for `num_seats` requests.
+
+        Raises:
+            ConfigError: a banned word has a token that the model does not know.
+        """
+        for token in (token for word in rules.bad_words_ids for token in word):
+            if not 0 <= token < vocab_size:
+                raise ConfigError(
+                    f"bad_words_ids has {token}, outside of the vocabulary of {vocab_size}; use the model's tokenizer."
+                )
         self.settings = rules
         self._search = search
         self._bad_words = prepare_banned_words(rules.bad_words_ids, device) if rules.bad_words_ids else None

@@ -11,7 +11,7 @@ Shapes: B seats, W rows of a request, L longest text, T longest prompt.
 import torch
 from torch import Tensor
 
-from falcon.beam_search import SearchSettings, close, move, open_beams, reset
+from falcon.beam_search import Beams, SearchSettings, advance, close, move, open_beams, reset
 from falcon.row_model import Rows
 from falcon.token_memory import TokenMemory
 
@@ -35,6 +35,7 @@ class Seats:
         self.adapter_slots = torch.full((seats,), -1, device=device)
         self.seeds = torch.zeros(seats, dtype=torch.int64, device=device)
         self.is_broken = torch.zeros(self.num_seats, dtype=torch.bool, device=device)
+        self._divisors: Tensor | None = None  # of lengths, for those who look them up
         self._columns = torch.arange(shape.max_tokens, dtype=torch.int32, device=device)
         self._row_starts = torch.arange(self.num_rows, dtype=torch.int32, device=device) * shape.max_new_tokens
         self._row_starts += shape.max_prompt_tokens
@@ -111,11 +112,22 @@ class Seats:
             adapter_slots=self.adapter_slots[seats],
         )
 
-    def follow(self, num_seats: int, parents: Tensor, tokens: Tensor) -> None:
-        """Let every row go on as the beam that `advance` gave it: parents and tokens are (B, G, K)."""
+    def go_on(self, num_seats: int, scores: Tensor, log_probs: Tensor, token_ids: Tensor) -> None:
+        """Advance the first seats by one token and let every row go on as the beam that it became.
+
+        `scores`, `log_probs` (B, G, K, M) float32 and `token_ids` (B, G, K, M) int64 are each row's shortlist, as
+        `beam_search.advance` takes it.
+        """
+        beams = first_seats(self.beams, num_seats)
+        parents, tokens = advance(beams, scores, self._search, token_ids=token_ids, log_probs=log_probs)
         groups, num_beams = parents.shape[1:]
         group_starts = torch.arange(groups, device=self._device).unsqueeze(1) * num_beams
         rows = (parents + group_starts).flatten(1)  # (B, W)
         places = self.places[:num_seats]
         places.copy_(places.gather(1, rows.unsqueeze(2).expand_as(places)))
         self.last_tokens[:num_seats].copy_(tokens.flatten(1))
+
+
+def first_seats(beams: Beams, num_seats: int) -> Beams:
+    """Return views of the first seats' state; changing them in place changes the whole."""
+    return Beams(**{name: getattr(beams, name)[:num_seats] for name in Beams.__slots__})

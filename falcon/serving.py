@@ -22,6 +22,7 @@ from falcon.resident_adapters import ResidentAdapters
 from falcon.row_model import RowModel, RowOperations
 from falcon.row_operations import PackedOperations, TorchOperations, can_pack
 from falcon.search_rules import RuleSettings
+from falcon.seats import Seats
 from falcon.serving_metrics import ServingMetrics
 from falcon.source import choose_base, locate
 from falcon.step_runner import EagerSteps, StepRunner
@@ -128,7 +129,14 @@ def _make_engine(
     )
     memory = TokenMemory(shape, weights.dtype, weights.device)
     model = RowModel(weights, memory, operations_for(weights), adapters)
-    engine = Engine(model, settings, rules, runner=runner_for(weights, num_seats, shape.max_tokens), metrics=metrics)
+    engine = Engine(
+        model,
+        settings,
+        rules,
+        runner=runner_for(weights, num_seats, shape.max_tokens),
+        make_seats=seats_for(weights),
+        metrics=metrics,
+    )
     engine.prepare()
     return engine
 
@@ -147,3 +155,12 @@ def runner_for(weights: JoinedWeights, num_seats: int, max_tokens: int) -> StepR
     if weights.device.type == "cuda":
         return CapturedSteps(weights.device, num_seats=num_seats, spare_seat=num_seats, max_tokens=max_tokens)
     return EagerSteps(weights.device)
+
+
+def seats_for(weights: JoinedWeights) -> type[Seats]:
+    """Return seats that advance in one kernel on CUDA, and in torch elsewhere."""
+    if weights.device.type == "cuda":
+        from falcon.kernels.search import KernelSeats  # noqa: PLC0415 - Triton is only there with CUDA
+
+        return KernelSeats
+    return Seats

@@ -48,7 +48,7 @@ class KernelOperations:
         is_plain = isinstance(matrix, Tensor)
         if len(x) <= (FEW_ROWS if is_plain else FEW_PACKED_ROWS):
             return self._products.product(x, matrix, onto)
-        dense: Tensor = matrix if is_plain else matrix.dense(x.dtype)
+        dense: Tensor = matrix if is_plain else self._products.unpack(matrix, x.dtype)
         return F.linear(x, dense) if onto is None else torch.addmm(onto, x, dense.T, out=onto)
 
     def prepare(self, rows: Rows) -> PreparedKernelRows:
@@ -65,6 +65,9 @@ class KernelOperations:
     def shortlist(self, logits: Tensor, size: int) -> Shortlist:
         log_probs, token_ids, is_finite = best_tokens(logits, size)
         return Shortlist(log_probs=log_probs, token_ids=token_ids, is_finite=is_finite)
+
+    def top_tokens(self, scores: Tensor, size: int) -> Tensor:
+        return best_tokens(scores, size)[1]
 
     def weights_changed(self) -> None:
         pass

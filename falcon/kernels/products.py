@@ -18,6 +18,7 @@ from torch import Tensor
 from falcon.packed_matrices import NF4_BLOCK, NF4_VALUES, Int8Matrix, Nf4Matrix
 
 PLAIN, INT8, NF4 = 0, 1, 2
+UNPACKED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,16 @@ class Tiling:
 def choose_tiling(num_rows: int, num_outputs: int, num_inputs: int, kind: int) -> Tiling:
     """Return a tiling that keeps some 132 multiprocessors busy with reads of the matrix."""
     rows = max(16, min(64, triton.next_power_of_2(num_rows)))
-    outputs = 64 if num_outputs >= 16384 else 32
-    inputs = 128
+    is_wide = num_outputs >= 16384
+    if kind == NF4:
+        outputs, inputs, stages = 64, 128, 3
+    elif num_outputs >= 32768:
+        outputs, inputs, stages = 32, 256, 4
+    else:
+        outputs, inputs, stages = (64, 256, 4) if is_wide else (32, 128, 3)
     blocks = triton.cdiv(num_outputs, outputs) * triton.cdiv(num_rows, rows)
-    shares = max(1, min(8, 528 // blocks))
-    return Tiling(rows, outputs, inputs, shares, 4, 4 if kind == PLAIN else 3)
+    shares = 1 if is_wide else max(1, min(8, 568 // blocks))
+    return Tiling(rows, outputs, inputs, shares, 4, stages)
 
 
 class Products:
@@ -48,6 +54,7 @@ class Products:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._partials = torch.empty(0, dtype=torch.float32, device=device)
+        self._unpacked: dict[int, Tensor] = {}
         self._arrived = torch.zeros(65536, dtype=torch.int32, device=device)
 
     def reserve(self, num_floats: int) -> None:
@@ -81,6 +88,46 @@ class Products:
             num_stages=tiling.stages,
         )
         return out
+
+    def unpack(self, matrix: Int8Matrix | Nf4Matrix, dtype: torch.dtype) -> Tensor:
+        """Return the matrix (N, K) in `dtype`, in scratch memory that the next one of its size overwrites."""
+        num_outputs, num_inputs = matrix.shape
+        out = self._unpacked.get(matrix.numel())
+        if out is None:
+            out = self._unpacked[matrix.numel()] = torch.empty(matrix.numel(), dtype=dtype, device=self._device)
+        is_nf4 = isinstance(matrix, Nf4Matrix)
+        _unpack[(num_outputs, triton.cdiv(num_inputs, UNPACKED_AT_ONCE))](
+            matrix.codes.view(torch.int32) if is_nf4 else matrix.codes,
+            matrix.scales,
+            out,
+            num_inputs,
+            INPUTS=UNPACKED_AT_ONCE,
+            IS_NF4=is_nf4,
+            BLOCK=NF4_BLOCK,
+            num_warps=4,
+        )
+        return out.view(num_outputs, num_inputs)
+
+
+@triton.jit
+def _unpack(codes, scales, out, num_inputs, INPUTS: tl.constexpr, IS_NF4: tl.constexpr, BLOCK: tl.constexpr):
+    row, part = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    inputs = part * INPUTS + tl.arange(0, INPUTS)
+    is_input = inputs < num_inputs
+    if IS_NF4:
+        words = part * (INPUTS // 8) + tl.arange(0, INPUTS // 8)
+        is_word = words < num_inputs // 8
+        packed = tl.load(codes + row * (num_inputs // 8) + words, mask=is_word, other=0)
+        v1, v0, v3, v2, v5, v4, v7, v6 = _unpack_nf4(packed)
+        even = tl.join(tl.join(v0, v4), tl.join(v2, v6))
+        odd = tl.join(tl.join(v1, v5), tl.join(v3, v7))
+        values = tl.reshape(tl.join(even, odd), (INPUTS,)).to(tl.float32)
+        scale = tl.load(scales + row * (num_inputs // BLOCK) + inputs // BLOCK, mask=is_input, other=0.0)
+    else:
+        values = tl.load(codes + row * num_inputs + inputs, mask=is_input, other=0).to(tl.float32)
+        scale = tl.load(scales + row)
+    values = values * scale.to(tl.float32)
+    tl.store(out + row * num_inputs + inputs, values.to(out.dtype.element_ty), mask=is_input)
 
 
 def _byte_tables() -> list[int]:
@@ -135,7 +182,7 @@ def _unpack_nf4(packed):
 @triton.jit
 def _add_place(total, x_at, x_mask, values, scale):
     weight = (values.to(tl.float32) * scale).to(x_at.dtype.element_ty)
-    return tl.dot(tl.load(x_at, mask=x_mask, other=0.0), weight, total)
+    return tl.dot(weight, tl.load(x_at, mask=x_mask, other=0.0), total)
 
 
 @triton.jit
@@ -165,29 +212,31 @@ def _product(
     rows = row_block * ROWS + tl.arange(0, ROWS)
     is_output, is_row = outputs < num_outputs, rows < num_rows
     total = tl.zeros((ROWS, OUTPUTS), tl.float32)
+    turned = tl.zeros((OUTPUTS, ROWS), tl.float32)
     begin = share * share_size
     end = tl.minimum(begin + share_size, num_inputs)
     wide = outputs.to(tl.int64)
     for start in range(begin, end, INPUTS):
         if KIND == 2:
-            # A word holds eight neighbouring inputs; each of its places meets every eighth column of x.
+            # A word holds eight neighbouring inputs; each of its places meets every eighth column of x. The matrix is
+            # the left factor here, so that what was unpacked stays in registers on its way to the tensor cores.
             words = start // 8 + tl.arange(0, INPUTS // 8)
             is_word = words < end // 8
-            mask = is_output[None, :] & is_word[:, None]
-            packed = tl.load(codes + wide[None, :] * (num_inputs // 8) + words[:, None], mask=mask, other=0)
-            at = wide[None, :] * (num_inputs // BLOCK) + words[:, None] // (BLOCK // 8)
+            mask = is_output[:, None] & is_word[None, :]
+            packed = tl.load(codes + wide[:, None] * (num_inputs // 8) + words[None, :], mask=mask, other=0)
+            at = wide[:, None] * (num_inputs // BLOCK) + words[None, :] // (BLOCK // 8)
             scale = tl.load(scales + at, mask=mask, other=0.0).to(tl.float32)
-            x_at = x + rows[:, None] * x_stride + 8 * words[None, :]
-            x_mask = is_row[:, None] & is_word[None, :]
+            x_at = x + rows[None, :] * x_stride + 8 * words[:, None]
+            x_mask = is_row[None, :] & is_word[:, None]
             v1, v0, v3, v2, v5, v4, v7, v6 = _unpack_nf4(packed)
-            total = _add_place(total, x_at, x_mask, v0, scale)
-            total = _add_place(total, x_at + 1, x_mask, v1, scale)
-            total = _add_place(total, x_at + 2, x_mask, v2, scale)
-            total = _add_place(total, x_at + 3, x_mask, v3, scale)
-            total = _add_place(total, x_at + 4, x_mask, v4, scale)
-            total = _add_place(total, x_at + 5, x_mask, v5, scale)
-            total = _add_place(total, x_at + 6, x_mask, v6, scale)
-            total = _add_place(total, x_at + 7, x_mask, v7, scale)
+            turned = _add_place(turned, x_at, x_mask, v0, scale)
+            turned = _add_place(turned, x_at + 1, x_mask, v1, scale)
+            turned = _add_place(turned, x_at + 2, x_mask, v2, scale)
+            turned = _add_place(turned, x_at + 3, x_mask, v3, scale)
+            turned = _add_place(turned, x_at + 4, x_mask, v4, scale)
+            turned = _add_place(turned, x_at + 5, x_mask, v5, scale)
+            turned = _add_place(turned, x_at + 6, x_mask, v6, scale)
+            turned = _add_place(turned, x_at + 7, x_mask, v7, scale)
         else:
             inputs = start + tl.arange(0, INPUTS)
             is_input = inputs < end
@@ -196,6 +245,8 @@ def _product(
             x_mask = is_row[:, None] & is_input[None, :]
             given = tl.load(x + rows[:, None] * x_stride + inputs[None, :], mask=x_mask, other=0.0)
             total = tl.dot(given, weight.to(x.dtype.element_ty), total)
+    if KIND == 2:
+        total = tl.trans(turned)
     is_last = True
     if SHARES > 1:
         tile = row_block * tl.num_programs(0) + block

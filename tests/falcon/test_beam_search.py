@@ -144,14 +144,18 @@ def test_closed_group_keeps_all_it_has_and_hands_back_its_own_beams(asked: Searc
     advance(beams, random_scores(3, 1), asked)
     beams.is_open[1, 1] = False
     close(beams, torch.tensor([2]))
-    group_before = [getattr(beams, f.name)[1, 1].tolist() for f in fields(Beams) if f.name not in ("num_steps", "limits")]
+    group_before = [
+        getattr(beams, f.name)[1, 1].tolist() for f in fields(Beams) if f.name not in ("num_steps", "limits")
+    ]
     request_before = state(beams, 2)
     for seed in range(2, 6):
         parents, tokens = advance(beams, random_scores(3, seed), asked)
         for closed in ((1, 1), (2, 0), (2, 1)):
             assert parents[closed].tolist() == list(range(BEAMS))
             assert tokens[closed].tolist() == [EOS] * BEAMS
-    assert [getattr(beams, f.name)[1, 1].tolist() for f in fields(Beams) if f.name not in ("num_steps", "limits")] == group_before
+    assert [
+        getattr(beams, f.name)[1, 1].tolist() for f in fields(Beams) if f.name not in ("num_steps", "limits")
+    ] == group_before
     assert state(beams, 2) == request_before
     assert beams.num_steps.tolist() == [5, 5, 1]
 
