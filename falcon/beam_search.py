@@ -157,8 +157,8 @@ def open_beams(num_requests: int, settings: SearchSettings, device: torch.device
     return beams
 
 
-def reset(beams: Beams, seats: Tensor, settings: SearchSettings, limit: int | None = None) -> None:
-    """Let the requests in `seats` (S,) int64 begin afresh, for `limit` new tokens where that is less than N."""
+def reset(beams: Beams, seats: Tensor, settings: SearchSettings, limits: Tensor | None = None) -> None:
+    """Let the requests in `seats` (S,) int64 begin afresh, for `limits` (S,) int64 new tokens, N where not given."""
     for texts in (beams.tokens, beams.finished_tokens):
         texts.index_fill_(0, seats, settings.eos_token_id)
     # Beams of a group begin equal: only the first may be continued, or all would write the same.
@@ -167,7 +167,10 @@ def reset(beams: Beams, seats: Tensor, settings: SearchSettings, limit: int | No
     beams.finished_scores.index_fill_(0, seats, IMPOSSIBLE)
     for zeroed in (beams.log_probs, beams.finished_log_probs, beams.finished_lengths, beams.num_steps):
         zeroed.index_fill_(0, seats, 0)
-    beams.limits.index_fill_(0, seats, settings.max_new_tokens if limit is None else limit)
+    if limits is None:
+        beams.limits.index_fill_(0, seats, settings.max_new_tokens)
+    else:
+        beams.limits.index_copy_(0, seats, limits)
     beams.is_finished.index_fill_(0, seats, False)
     for flags in (beams.can_improve, beams.is_open):
         flags.index_fill_(0, seats, True)

@@ -14,7 +14,7 @@ Shapes: B seats, G groups, K beams of one group, R rows, V vocabulary.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,8 +22,8 @@ from torch import Tensor
 from core.errors import ModelError
 from falcon.beam_search import Beams, FinishedBeam, SearchSettings, hypotheses_by_group, take
 from falcon.row_model import RowModel, Rows
-from falcon.search_rules import RuleSettings, SearchRules
-from falcon.seats import Seats, first_seats
+from falcon.search_rules import Known, RuleSettings, SearchRules
+from falcon.seats import Newcomer, Seats, first_seats, to_device
 from falcon.serving_metrics import Ending, ServingMetrics
 from falcon.step_runner import EagerSteps, PromptRows, StepRunner
 from falcon.stochastic_beams import perturb
@@ -77,7 +77,6 @@ class _Inside:
     seat: int = -1
     home: int = -1
     num_steps: int = 0
-    joined_at: float = field(default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,22 +228,33 @@ class Engine:
             share -= len(self._waiting[0].request.prompt)
             if newcomers and share < 0:
                 break
-            inside = self._waiting.popleft()
-            self._seat(inside)
-            newcomers.append(inside)
-        return self._prompt_rows(newcomers) if newcomers else None
+            newcomers.append(self._waiting.popleft())
+            self._give_seat(newcomers[-1])
+        if not newcomers:
+            return None
+        self._seats.join([self._newcomer(inside) for inside in newcomers])
+        if not self._rules.settings.is_empty:
+            known = [
+                (one.seat, Known(one.request.prompt, one.request.subject, one.request.avoided)) for one in newcomers
+            ]
+            self._rules.join(known)
+        return self._prompt_rows(newcomers)
 
-    def _seat(self, inside: _Inside) -> None:
-        request = inside.request
-        inside.seat, inside.home, inside.joined_at = len(self._seated), self.model.memory.take_home(), time.monotonic()
+    def _give_seat(self, inside: _Inside) -> None:
+        inside.seat, inside.home = len(self._seated), self.model.memory.take_home()
         self._seated.append(inside)
-        prompt = self._tensor(request.prompt)
-        slot = self.model.adapters.slot_of(request.adapter)
-        self._seats.join(
-            inside.seat, inside.home, prompt, adapter_slot=slot, seed=request.seed, limit=self._limit_of(request)
+        self.metrics.count_joining(wait_seconds=time.monotonic() - inside.submitted_at)
+
+    def _newcomer(self, inside: _Inside) -> Newcomer:
+        request = inside.request
+        return Newcomer(
+            seat=inside.seat,
+            home=inside.home,
+            prompt=request.prompt,
+            adapter_slot=self.model.adapters.slot_of(request.adapter),
+            seed=request.seed,
+            limit=self._limit_of(request),
         )
-        self._rules.join(inside.seat, prompt, self._tensor(request.subject), self._tensor(request.avoided))
-        self.metrics.count_joining(wait_seconds=inside.joined_at - inside.submitted_at)
 
     def _prompt_rows(self, newcomers: list[_Inside]) -> PromptRows:
         """Return all but the last token of each prompt: that one is read by the request's own rows."""
@@ -379,7 +389,7 @@ class Engine:
         self._last_step_at = now
 
     def _tensor(self, values: Sequence[int]) -> Tensor:
-        return torch.tensor(list(values), dtype=torch.int64).to(self.model.weights.device, non_blocking=True)
+        return to_device(values, self.model.weights.device)
 
 
 def joined(rows: Rows, others: Rows) -> Rows:

@@ -115,6 +115,8 @@ def _norm(norm: nn.LayerNorm) -> Norm:
 
 def _join_layer(block: Any) -> Layer:
     attention, mlp = block.self_attention, block.mlp
+    into: Any
+    out_of: Any
     if hasattr(attention.dense.weight, "quant_state"):
         from falcon.packed_matrices import join_four_bit  # noqa: PLC0415 - only NF4 needs it
 

@@ -26,28 +26,43 @@ NF4_VALUES = (
 
 @dataclass(frozen=True, slots=True)
 class Nf4Matrix:
-    """`codes` (N, K / 2) uint8, the earlier column in the high four bits, and `scales` (N, K / 64) float16."""
+    """`words` (N, K / 8) int32 of eight codes each, and `scales` (N, K / 64) float16.
 
-    codes: Tensor
+    Within a block of 64 columns, word w holds columns w, 8 + w, 16 + w, …, the first in its lowest four bits: codes of
+    one place in all words are then neighbouring columns, which a kernel multiplies together.
+    """
+
+    words: Tensor
     scales: Tensor
+
+    @classmethod
+    def of(cls, codes: Tensor, scales: Tensor) -> "Nf4Matrix":
+        """Pack codes (N, K) of 0 to 15 with their blocks' scales (N, K / 64)."""
+        blocks = codes.view(len(codes), -1, 8, 8).transpose(2, 3)  # (N, K / 64, word, place)
+        words = torch.zeros(blocks.shape[:3], dtype=torch.int64, device=codes.device)
+        for place in range(8):
+            words |= blocks[..., place].long() << (4 * place)
+        words = torch.where(words >= 2**31, words - 2**32, words)
+        return cls(words.int().view(len(codes), -1), scales.half().contiguous())
 
     @property
     def shape(self) -> torch.Size:
-        return torch.Size((self.codes.shape[0], 2 * self.codes.shape[1]))
+        return torch.Size((self.words.shape[0], 8 * self.words.shape[1]))
 
     @property
     def num_bytes(self) -> int:
-        return self.codes.nbytes + self.scales.nbytes
+        return self.words.nbytes + self.scales.nbytes
 
     def numel(self) -> int:
         return self.shape.numel()
 
     def dense(self, dtype: torch.dtype) -> Tensor:
         """Return the matrix (N, K) unpacked."""
-        values = torch.tensor(NF4_VALUES, device=self.codes.device)
-        codes = torch.stack([self.codes >> 4, self.codes & 15], 2).long().view(self.shape)
-        blocks = values[codes].view(len(codes), -1, NF4_BLOCK) * self.scales.float().unsqueeze(2)
-        return blocks.view(self.shape).to(dtype)
+        places = torch.arange(8, device=self.words.device) * 4
+        words = self.words.view(len(self.words), -1, 1, 8)  # (N, K / 64, 1, word)
+        codes = (words >> places.view(8, 1)) & 15  # (N, K / 64, place, word)
+        values = torch.tensor(NF4_VALUES, device=self.words.device)[codes]
+        return (values * self.scales.float()[..., None, None]).view(self.shape).to(dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +110,14 @@ def join_four_bit(linears: Sequence[Any], dim: int) -> Nf4Matrix:
     Raises:
         ModelError: a matrix is of another kind than NF4 in blocks of 64.
     """
-    parts = [_nf4_of(linear) for linear in linears]
+    codes, scales = zip(*(_codes_and_scales(linear) for linear in linears), strict=True)
     for linear in linears:
         linear.weight = None
-    return Nf4Matrix(
-        torch.cat([part.codes for part in parts], dim).contiguous(),
-        torch.cat([part.scales for part in parts], dim).contiguous(),
-    )
+    return Nf4Matrix.of(torch.cat(codes, dim), torch.cat(scales, dim))
 
 
-def _nf4_of(linear: Any) -> Nf4Matrix:
+def _codes_and_scales(linear: Any) -> tuple[Tensor, Tensor]:
+    """Return codes (N, K) uint8 and scales (N, K / 64) of one of bitsandbytes' modules."""
     from bitsandbytes.functional import dequantize_blockwise  # noqa: PLC0415 - only NF4 needs it
 
     state = linear.weight.quant_state
@@ -117,4 +130,5 @@ def _nf4_of(linear: Any) -> Nf4Matrix:
     scales = state.absmax
     if state.nested:  # the scales are in 8 bits themselves
         scales = dequantize_blockwise(scales, state.state2) + state.offset
-    return Nf4Matrix(linear.weight.data.view(rows, columns // 2), scales.view(rows, -1).half())
+    pairs = linear.weight.data.view(rows, columns // 2)  # the earlier column in the high four bits
+    return torch.stack([pairs >> 4, pairs & 15], 2).view(rows, columns), scales.view(rows, -1)

@@ -16,6 +16,7 @@ from core.errors import ConfigError
 from falcon.beam_search import Beams, SearchSettings
 from falcon.constraints import banned_words, min_new_tokens, no_repeat_ngram, prepare_banned_words, repetition_penalty
 from falcon.diversity import separate_words
+from falcon.seats import to_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,15 @@ class RuleSettings:
         return not (self.reads_history or self.separates_words or self.min_new_tokens or self.first_tokens is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What rules know of a request, in tokens: its prompt, its subject, and prompts that it has to differ from."""
+
+    prompt: Sequence[int]
+    subject: Sequence[int]
+    avoided: Sequence[int]
+
+
 class SearchRules:
     """The rules with what they know of each seat."""
 
@@ -99,13 +109,27 @@ class SearchRules:
         self._subjects = torch.zeros(marks, dtype=torch.bool, device=device)
         self._avoided = torch.zeros(marks, dtype=torch.bool, device=device)
 
-    def join(self, seat: int, prompt: Tensor, subject: Tensor, avoided: Tensor) -> None:
-        """Take in a request: its prompt's tokens, its subject's, and those of prompts that it has to differ from."""
-        self._prompts[seat, : len(prompt)] = prompt
+    def join(self, newcomers: Sequence[tuple[int, Known]]) -> None:
+        """Take in what is known of the requests in some seats."""
+        device = self._prompts.device
+        seats = to_device([seat for seat, _ in newcomers], device)
+        if self.settings.reads_history:
+            self._prompts.index_copy_(
+                0, seats, self._padded([one.prompt for _, one in newcomers], self._prompts.shape[1])
+            )
         if self.settings.separates_words:
-            for marks, tokens in ((self._subjects, subject), (self._avoided, avoided)):
-                marks[seat] = False
-                marks[seat].index_fill_(0, tokens, True)
+            for static, tokens in (
+                (self._subjects, [one.subject for _, one in newcomers]),
+                (self._avoided, [one.avoided for _, one in newcomers]),
+            ):
+                marks = torch.zeros(len(newcomers), static.shape[1], dtype=torch.bool, device=device)
+                width = max(1, *map(len, tokens))
+                static.index_copy_(0, seats, marks.scatter_(1, self._padded(tokens, width), True))
+
+    def _padded(self, texts: Sequence[Sequence[int]], width: int) -> Tensor:
+        """Return `texts` as rows, filled up with EOS, which is no word and beyond every prompt's length."""
+        eos = self._search.eos_token_id
+        return to_device([[*text, *[eos] * (width - len(text))] for text in texts], self._prompts.device)
 
     def move(self, source: int, target: int) -> None:
         """Put what is known of seat `source` into seat `target`."""

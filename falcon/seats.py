@@ -8,12 +8,30 @@ home is nobody's. It does not know the model, the queue of waiting requests or w
 Shapes: B seats, W rows of a request, L longest text, T longest prompt.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from falcon.beam_search import Beams, SearchSettings, advance, close, move, open_beams, reset
 from falcon.row_model import Rows
 from falcon.token_memory import TokenMemory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """A request that sits down: its `prompt` in tokens will be read into `home`, for `limit` new tokens at most.
+
+    `adapter_slot` is -1 for none.
+    """
+
+    seat: int
+    home: int
+    prompt: Sequence[int]
+    adapter_slot: int
+    seed: int
+    limit: int
 
 
 class Seats:
@@ -45,21 +63,36 @@ class Seats:
         """The seat of rows without a request."""
         return self.num_seats
 
-    def join(self, seat: int, home: int, prompt: Tensor, *, adapter_slot: int, seed: int, limit: int) -> None:
-        """Seat a request whose `prompt` (T',) int64 will be read into `home`, for `limit` new tokens at most."""
-        first = self._memory.first_place(home)
-        reset(self.beams, torch.tensor([seat], device=self._device), self._search, limit)
-        self.is_broken[seat] = False
-        self.prompt_lengths[seat] = len(prompt)
-        self.first_places[seat] = first
+    def join(self, newcomers: Sequence[Newcomer]) -> None:
+        """Seat requests; their prompts are still to be read."""
+        columns = [
+            [
+                one.seat,
+                len(one.prompt),
+                self._memory.first_place(one.home),
+                one.prompt[-1],
+                one.adapter_slot,
+                one.seed,
+                one.limit,
+            ]
+            for one in newcomers
+        ]
+        seats, lengths, first_places, last_tokens, slots, seeds, limits = to_device(columns, self._device).T
+        reset(self.beams, seats, self._search, limits)
+        self.is_broken.index_fill_(0, seats, False)
+        for static, values in (
+            (self.prompt_lengths, lengths),
+            (self.first_places, first_places),
+            (self.last_tokens, last_tokens.unsqueeze(1).expand(-1, self.num_rows)),
+            (self.adapter_slots, slots),
+            (self.seeds, seeds),
+        ):
+            static.index_copy_(0, seats, values)
         # What is not read yet stands for the row's own first place: that is written before anything is attended to, and
         # what an earlier owner left in this home, a NaN even, is never looked at.
-        self.places[seat] = torch.where(
-            self._columns < len(prompt) - 1, self._columns + first, self._row_starts.unsqueeze(1) + first
-        )
-        self.last_tokens[seat] = prompt[-1]
-        self.adapter_slots[seat] = adapter_slot
-        self.seeds[seat] = seed
+        is_read = (self._columns < lengths.unsqueeze(1) - 1).unsqueeze(1)  # (S, 1, L)
+        own = torch.where(is_read, self._columns, self._row_starts.unsqueeze(1)) + first_places[:, None, None]
+        self.places.index_copy_(0, seats, own.int())
 
     def leave(self, seat: int) -> None:
         """Empty `seat`: it writes to nobody's home from now on."""
@@ -131,3 +164,9 @@ class Seats:
 def first_seats(beams: Beams, num_seats: int) -> Beams:
     """Return views of the first seats' state; changing them in place changes the whole."""
     return Beams(**{name: getattr(beams, name)[:num_seats] for name in Beams.__slots__})
+
+
+def to_device(values: Sequence[Sequence[int]] | Sequence[int], device: torch.device) -> Tensor:
+    """Return `values` as int64 on `device`, without waiting for what is queued there."""
+    host = torch.tensor(values, dtype=torch.int64, pin_memory=device.type == "cuda")
+    return host.to(device, non_blocking=True)

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from falcon.joined_weights import JoinedWeights, Norm
 from falcon.kernels.attention import attend_rows
-from falcon.kernels.pointwise import layer_norm, turn_and_store
+from falcon.kernels.pointwise import layer_norm, store_and_activate
 from falcon.kernels.products import Products
 from falcon.kernels.shortlist import best_tokens
 from falcon.row_model import Rows, Shortlist
 
 FEW_ROWS = 16  # up to here our product reads a plain matrix faster than cuBLAS
-FEW_PACKED_ROWS = 128  # beyond, a packed matrix is unpacked as a whole and multiplied by cuBLAS
+FEW_PACKED_ROWS = 64  # beyond, a packed matrix is unpacked as a whole and multiplied by cuBLAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class KernelOperations:
         return PreparedKernelRows(rows.positions, rows.write_at, rows.places)
 
     def attend(self, y: Tensor, prepared: PreparedKernelRows, memory: Tensor) -> Tensor:
-        num_rows, hidden = len(y), self._num_heads * self._head_size
-        z = y.new_empty(num_rows, y.shape[1] - 2 * self._head_size)
-        query = y.new_empty(num_rows, self._num_heads, self._head_size)
-        turn_and_store(y, self._cos, self._sin, prepared.positions, prepared.write_at, memory, query, z)
-        attend_rows(query, memory, prepared.places, prepared.positions, z[:, :hidden])
+        hidden = self._num_heads * self._head_size
+        rows, rotations = prepared, (self._cos, self._sin)
+        z = y.new_empty(len(y), y.shape[1] - 2 * self._head_size)
+        store_and_activate(y, *rotations, rows.positions, rows.write_at, memory, z, hidden_size=hidden)
+        attend_rows(y, *rotations, memory, rows.places, rows.positions, z, num_heads=self._num_heads)
         return z
 
     def shortlist(self, logits: Tensor, size: int) -> Shortlist:

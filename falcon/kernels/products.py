@@ -67,8 +67,7 @@ class Products:
         (num_rows, num_inputs), num_outputs = x.shape, matrix.shape[0]
         kind = INT8 if isinstance(matrix, Int8Matrix) else NF4 if isinstance(matrix, Nf4Matrix) else PLAIN
         tiling = tiling or choose_tiling(num_rows, num_outputs, num_inputs, kind)
-        codes, scales = (matrix, matrix) if kind == PLAIN else (matrix.codes, matrix.scales)
-        codes = codes.view(torch.int32) if kind == NF4 else codes
+        codes, scales = _parts(matrix)
         out = torch.empty(num_rows, num_outputs, dtype=x.dtype, device=x.device) if onto is None else onto
         blocks = (triton.cdiv(num_outputs, tiling.outputs), triton.cdiv(num_rows, tiling.rows), tiling.shares)
         if tiling.shares > 1:
@@ -83,6 +82,7 @@ class Products:
             SHARES=tiling.shares,
             KIND=kind,
             IS_ADDED=onto is not None,
+            IS_TURNED=kind == NF4 and tiling.rows > 16,
             BLOCK=NF4_BLOCK,
             num_warps=tiling.warps,
             num_stages=tiling.stages,
@@ -97,8 +97,7 @@ class Products:
             out = self._unpacked[matrix.numel()] = torch.empty(matrix.numel(), dtype=dtype, device=self._device)
         is_nf4 = isinstance(matrix, Nf4Matrix)
         _unpack[(num_outputs, triton.cdiv(num_inputs, UNPACKED_AT_ONCE))](
-            matrix.codes.view(torch.int32) if is_nf4 else matrix.codes,
-            matrix.scales,
+            *_parts(matrix),
             out,
             num_inputs,
             INPUTS=UNPACKED_AT_ONCE,
@@ -112,22 +111,37 @@ class Products:
 @triton.jit
 def _unpack(codes, scales, out, num_inputs, INPUTS: tl.constexpr, IS_NF4: tl.constexpr, BLOCK: tl.constexpr):
     row, part = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    inputs = part * INPUTS + tl.arange(0, INPUTS)
-    is_input = inputs < num_inputs
     if IS_NF4:
         words = part * (INPUTS // 8) + tl.arange(0, INPUTS // 8)
         is_word = words < num_inputs // 8
         packed = tl.load(codes + row * (num_inputs // 8) + words, mask=is_word, other=0)
-        v1, v0, v3, v2, v5, v4, v7, v6 = _unpack_nf4(packed)
-        even = tl.join(tl.join(v0, v4), tl.join(v2, v6))
-        odd = tl.join(tl.join(v1, v5), tl.join(v3, v7))
-        values = tl.reshape(tl.join(even, odd), (INPUTS,)).to(tl.float32)
-        scale = tl.load(scales + row * (num_inputs // BLOCK) + inputs // BLOCK, mask=is_input, other=0.0)
+        scale = tl.load(scales + row * (num_inputs // BLOCK) + words // 8, mask=is_word, other=0.0).to(tl.float32)
+        at = out + row * num_inputs + (words // 8) * BLOCK + words % 8
+        v0, v1, v2, v3, v4, v5, v6, v7 = _unpack_nf4(packed)
+        tl.store(at, (v0.to(tl.float32) * scale).to(out.dtype.element_ty), mask=is_word)
+        tl.store(at + 8, (v1.to(tl.float32) * scale).to(out.dtype.element_ty), mask=is_word)
+        tl.store(at + 16, (v2.to(tl.float32) * scale).to(out.dtype.element_ty), mask=is_word)
+        tl.store(at + 24, (v3.to(tl.float32) * scale).to(out.dtype.element_ty), mask=is_word)
+        tl.store(at + 32, (v4.to(tl.float32) * scale).to(out.dtype.element_ty), mask=is_word)
+        tl.store(at + 40, (v5.to(tl.float32) * scale).to(out.dtype.element_ty), mask=is_word)
+        tl.store(at + 48, (v6.to(tl.float32) * scale).to(out.dtype.element_ty), mask=is_word)
+        tl.store(at + 56, (v7.to(tl.float32) * scale).to(out.dtype.element_ty), mask=is_word)
     else:
-        values = tl.load(codes + row * num_inputs + inputs, mask=is_input, other=0).to(tl.float32)
-        scale = tl.load(scales + row)
-    values = values * scale.to(tl.float32)
-    tl.store(out + row * num_inputs + inputs, values.to(out.dtype.element_ty), mask=is_input)
+        inputs = part * INPUTS + tl.arange(0, INPUTS)
+        is_input = inputs < num_inputs
+        values = tl.load(codes + row * num_inputs + inputs, mask=is_input, other=0).to(tl.float32) * tl.load(
+            scales + row
+        )
+        tl.store(out + row * num_inputs + inputs, values.to(out.dtype.element_ty), mask=is_input)
+
+
+def _parts(matrix: Any) -> tuple[Tensor, Tensor]:
+    """Return what a kernel reads of a matrix: its elements or codes, and its scales where it has some."""
+    if isinstance(matrix, Nf4Matrix):
+        return matrix.words, matrix.scales
+    if isinstance(matrix, Int8Matrix):
+        return matrix.codes, matrix.scales
+    return matrix, matrix
 
 
 def _byte_tables() -> list[int]:
@@ -180,9 +194,10 @@ def _unpack_nf4(packed):
 
 
 @triton.jit
-def _add_place(total, x_at, x_mask, values, scale):
+def _add_place(sums, x_at, x_mask, values, scale, IS_TURNED: tl.constexpr):
     weight = (values.to(tl.float32) * scale).to(x_at.dtype.element_ty)
-    return tl.dot(weight, tl.load(x_at, mask=x_mask, other=0.0), total)
+    given = tl.load(x_at, mask=x_mask, other=0.0)
+    return tl.dot(weight, given, sums) if IS_TURNED else tl.dot(given, weight, sums)
 
 
 @triton.jit
@@ -205,38 +220,46 @@ def _product(
     SHARES: tl.constexpr,
     KIND: tl.constexpr,
     IS_ADDED: tl.constexpr,
+    IS_TURNED: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     block, row_block, share = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     outputs = block * OUTPUTS + tl.arange(0, OUTPUTS)
     rows = row_block * ROWS + tl.arange(0, ROWS)
     is_output, is_row = outputs < num_outputs, rows < num_rows
-    total = tl.zeros((ROWS, OUTPUTS), tl.float32)
-    turned = tl.zeros((OUTPUTS, ROWS), tl.float32)
+    sums = tl.zeros((OUTPUTS, ROWS) if IS_TURNED else (ROWS, OUTPUTS), tl.float32)
     begin = share * share_size
     end = tl.minimum(begin + share_size, num_inputs)
     wide = outputs.to(tl.int64)
     for start in range(begin, end, INPUTS):
         if KIND == 2:
-            # A word holds eight neighbouring inputs; each of its places meets every eighth column of x. The matrix is
-            # the left factor here, so that what was unpacked stays in registers on its way to the tensor cores.
+            # Codes of one place in sixteen words are two runs of eight columns, and meet those of x. With many rows the
+            # matrix is the left factor, so that what was unpacked stays in registers on its way to the tensor cores.
             words = start // 8 + tl.arange(0, INPUTS // 8)
             is_word = words < end // 8
-            mask = is_output[:, None] & is_word[None, :]
-            packed = tl.load(codes + wide[:, None] * (num_inputs // 8) + words[None, :], mask=mask, other=0)
-            at = wide[:, None] * (num_inputs // BLOCK) + words[None, :] // (BLOCK // 8)
+            columns = (words // 8) * BLOCK + words % 8
+            if IS_TURNED:
+                mask = is_output[:, None] & is_word[None, :]
+                packed = tl.load(codes + wide[:, None] * (num_inputs // 8) + words[None, :], mask=mask, other=0)
+                at = wide[:, None] * (num_inputs // BLOCK) + words[None, :] // 8
+                x_at = x + rows[None, :] * x_stride + columns[:, None]
+                x_mask = is_row[None, :] & is_word[:, None]
+            else:
+                mask = is_output[None, :] & is_word[:, None]
+                packed = tl.load(codes + wide[None, :] * (num_inputs // 8) + words[:, None], mask=mask, other=0)
+                at = wide[None, :] * (num_inputs // BLOCK) + words[:, None] // 8
+                x_at = x + rows[:, None] * x_stride + columns[None, :]
+                x_mask = is_row[:, None] & is_word[None, :]
             scale = tl.load(scales + at, mask=mask, other=0.0).to(tl.float32)
-            x_at = x + rows[None, :] * x_stride + 8 * words[:, None]
-            x_mask = is_row[None, :] & is_word[:, None]
-            v1, v0, v3, v2, v5, v4, v7, v6 = _unpack_nf4(packed)
-            turned = _add_place(turned, x_at, x_mask, v0, scale)
-            turned = _add_place(turned, x_at + 1, x_mask, v1, scale)
-            turned = _add_place(turned, x_at + 2, x_mask, v2, scale)
-            turned = _add_place(turned, x_at + 3, x_mask, v3, scale)
-            turned = _add_place(turned, x_at + 4, x_mask, v4, scale)
-            turned = _add_place(turned, x_at + 5, x_mask, v5, scale)
-            turned = _add_place(turned, x_at + 6, x_mask, v6, scale)
-            turned = _add_place(turned, x_at + 7, x_mask, v7, scale)
+            v0, v1, v2, v3, v4, v5, v6, v7 = _unpack_nf4(packed)
+            sums = _add_place(sums, x_at + 0, x_mask, v0, scale, IS_TURNED)
+            sums = _add_place(sums, x_at + 8, x_mask, v1, scale, IS_TURNED)
+            sums = _add_place(sums, x_at + 16, x_mask, v2, scale, IS_TURNED)
+            sums = _add_place(sums, x_at + 24, x_mask, v3, scale, IS_TURNED)
+            sums = _add_place(sums, x_at + 32, x_mask, v4, scale, IS_TURNED)
+            sums = _add_place(sums, x_at + 40, x_mask, v5, scale, IS_TURNED)
+            sums = _add_place(sums, x_at + 48, x_mask, v6, scale, IS_TURNED)
+            sums = _add_place(sums, x_at + 56, x_mask, v7, scale, IS_TURNED)
         else:
             inputs = start + tl.arange(0, INPUTS)
             is_input = inputs < end
@@ -244,9 +267,8 @@ def _product(
             weight = tl.load(codes + wide[None, :] * num_inputs + inputs[:, None], mask=mask, other=0)
             x_mask = is_row[:, None] & is_input[None, :]
             given = tl.load(x + rows[:, None] * x_stride + inputs[None, :], mask=x_mask, other=0.0)
-            total = tl.dot(given, weight.to(x.dtype.element_ty), total)
-    if KIND == 2:
-        total = tl.trans(turned)
+            sums = tl.dot(given, weight.to(x.dtype.element_ty), sums)
+    total = tl.trans(sums) if IS_TURNED else sums
     is_last = True
     if SHARES > 1:
         tile = row_block * tl.num_programs(0) + block
