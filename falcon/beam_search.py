@@ -181,10 +181,10 @@ def close(beams: Beams, seats: Tensor) -> None:
     beams.is_open.index_fill_(0, seats, False)
 
 
-def move(beams: Beams, source: int, target: int) -> None:
-    """Put the request of seat `source` into seat `target`; what was there is lost."""
+def move(beams: Beams, sources: Tensor, targets: Tensor) -> None:
+    """Put the requests of seats `sources` (S,) int64 into seats `targets` (S,); what was there is lost."""
     for tensor in _tensors(beams).values():
-        tensor[target].copy_(tensor[source])
+        tensor.index_copy_(0, targets, tensor.index_select(0, sources))
 
 
 def take(beams: Beams, seats: Tensor, device: torch.device) -> Beams:

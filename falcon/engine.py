@@ -195,18 +195,15 @@ class Engine:
         """Forget everything inside, after a step went wrong as a whole."""
         self._waiting.clear()
         self._queued.clear()
-        for inside in list(reversed(self._seated)):
-            self._take_out(inside)
+        self._take_out(list(self._seated))
 
     # ---- schedule
 
     def _drop_cancelled(self) -> list[Ended]:
         gone = [one for one in (*self._waiting, *self._seated) if one.request.is_cancelled()]
-        for inside in gone:
-            if inside.seat < 0:
-                self._waiting.remove(inside)
-            else:
-                self._take_out(inside)
+        self._take_out([inside for inside in gone if inside.seat >= 0])
+        if gone:
+            self._waiting = deque(inside for inside in self._waiting if inside not in gone)
         return [self._ended(inside, [], Ending.CANCELLED) for inside in gone]
 
     def _drop_unservable(self) -> list[Ended]:
@@ -353,9 +350,9 @@ class Engine:
             return []
         seats = self._tensor([inside.seat for inside, _ in done])
         found = hypotheses_by_group(take(self._seats.beams, seats, torch.device("cpu")), self.search)
+        self._take_out([inside for inside, _ in done])
         ended = []
         for (inside, is_broken), groups in zip(done, found, strict=True):
-            self._take_out(inside)
             if is_broken:
                 error = ModelError("The model's scores are no numbers, so this request has no answer; check its files.")
                 ended.append(self._ended(inside, [], Ending.FAILED, error))
@@ -363,17 +360,24 @@ class Engine:
                 ended.append(self._ended(inside, groups, Ending.DONE))
         return ended
 
-    def _take_out(self, inside: _Inside) -> None:
-        """Empty a seat, give its home back, and move the last seat into the gap."""
-        seat, last = inside.seat, self._seated[-1]
-        if last is not inside:
-            self._seats.move(last.seat, seat)
-            self._rules.move(last.seat, seat)
-        self._seats.leave(last.seat)
-        self._seated[seat] = last
-        self._seated.pop()
-        last.seat, inside.seat = seat, -1
-        self.model.memory.give_home_back(inside.home)
+    def _take_out(self, gone: Sequence[_Inside]) -> None:
+        """Empty seats, give their homes back, and let the last ones move into the gaps."""
+        if not gone:
+            return
+        for inside in gone:
+            inside.seat = -1
+            self.model.memory.give_home_back(inside.home)
+        num_left = len(self._seated) - len(gone)
+        gaps = [seat for seat in range(num_left) if self._seated[seat].seat < 0]
+        movers = [inside for inside in self._seated[num_left:] if inside.seat >= 0]
+        if movers:
+            sources, targets = self._tensor([inside.seat for inside in movers]), self._tensor(gaps)
+            self._seats.move(sources, targets)
+            self._rules.move(sources, targets)
+        self._seats.leave(self._tensor(range(num_left, len(self._seated))))
+        for inside, seat in zip(movers, gaps, strict=True):
+            self._seated[seat], inside.seat = inside, seat
+        del self._seated[num_left:]
 
     def _ended(
         self, inside: _Inside, groups: list[list[FinishedBeam]], ending: Ending, error: Exception | None = None
@@ -389,7 +393,7 @@ class Engine:
         self._last_step_at = now
 
     def _tensor(self, values: Sequence[int]) -> Tensor:
-        return to_device(values, self.model.weights.device)
+        return to_device(list(values), self.model.weights.device)
 
 
 def joined(rows: Rows, others: Rows) -> Rows:

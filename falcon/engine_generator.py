@@ -8,12 +8,15 @@ computed.
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from core.errors import ModelError
 from core.records import ModelInfo
 from falcon.engine import Ended, Engine, EngineRequest
 from falcon.generator import Failure, Generated, GenerationRequest, Outcome
 from falcon.prompt_texts import PromptTexts
+from falcon.resident_adapters import ResidentAdapters
 from falcon.selection import Hypothesis
 from falcon.serving_metrics import ServingMetrics
 
@@ -26,6 +29,7 @@ class EngineGenerator:
     def __init__(
         self, texts: PromptTexts, make_engine: MakeEngine, info: ModelInfo, metrics: ServingMetrics, *, capacity: int
     ) -> None:
+        """Serve `info` by engines that `make_engine` makes for a number of groups, `capacity` requests at once."""
         self._texts, self._make_engine, self._info, self._metrics = texts, make_engine, info, metrics
         self._capacity = capacity
         width = texts.config.beam_search.num_beam_groups
@@ -118,6 +122,49 @@ class EngineGenerator:
         """Leave out what only filled a place: beams that had no possible token left."""
         possible = [item for item in found if item.score > -1e6]
         return possible or found
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Take in an adapter beside those that are loaded, between two steps; requests may name it from now on.
+
+        Raises:
+            ModelError: no slot is free, or it does not fit; what was loaded before goes on serving.
+        """
+        self._adapters.load(name, folder)
+
+    def unload_adapter(self, name: str) -> None:
+        """Let go of an adapter. Raises: ModelError, when a request inside uses it, or it is not loaded."""
+        num_users = sum((request.adapter or self._info.adapter) == name for request, _ in self._inside.values())
+        if num_users:
+            raise ModelError(f"The adapter {name} is in use by {num_users} requests; unload it once they have ended.")
+        self._adapters.unload(name)
+
+    def serve_adapter(self, name: str | None) -> None:
+        """Let requests that name no adapter use this one from now on; None means the base model.
+
+        Raises:
+            ModelError: it is not loaded, or another one is merged into the weights.
+        """
+        self._adapters.slot_of(name)
+        self._info = replace(self._info, adapter=name)
+
+    def merge_adapter(self, name: str | None) -> None:
+        """Put an adapter into the weights, or with None take the merged one out again; while nobody is inside.
+
+        Raises:
+            ModelError: requests are inside, or it is not loaded.
+        """
+        if self._inside:
+            raise ModelError(f"{len(self._inside)} requests are inside; merge or restore once they have ended.")
+        model = next(iter(self._engines.values())).model
+        if self._adapters.merged is not None:
+            model.restore_weights()
+        if name is not None:
+            model.merge_adapter(name)
+
+    @property
+    def _adapters(self) -> ResidentAdapters:
+        """The adapters, which all widths share."""
+        return next(iter(self._engines.values())).model.adapters
 
     def best_so_far(self, request_id: str) -> str | None:
         """Return the text of a request's best beam; None before its first token and once it has ended."""

@@ -131,10 +131,10 @@ class SearchRules:
         eos = self._search.eos_token_id
         return to_device([[*text, *[eos] * (width - len(text))] for text in texts], self._prompts.device)
 
-    def move(self, source: int, target: int) -> None:
-        """Put what is known of seat `source` into seat `target`."""
+    def move(self, sources: Tensor, targets: Tensor) -> None:
+        """Put what is known of seats `sources` (S,) int64 into seats `targets` (S,)."""
         for known in (self._prompts, self._subjects, self._avoided):
-            known[target].copy_(known[source])
+            known.index_copy_(0, targets, known.index_select(0, sources))
 
     def apply(self, log_probs: Tensor, beams: Beams, prompt_lengths: Tensor) -> Tensor:
         """Return scores (B, G, K, V): the `log_probs` of the next token after every rule.

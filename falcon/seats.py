@@ -94,18 +94,18 @@ class Seats:
         own = torch.where(is_read, self._columns, self._row_starts.unsqueeze(1)) + first_places[:, None, None]
         self.places.index_copy_(0, seats, own.int())
 
-    def leave(self, seat: int) -> None:
-        """Empty `seat`: it writes to nobody's home from now on."""
-        close(self.beams, torch.tensor([seat], device=self._device))
-        self._copy(self.spare_seat, seat)
+    def leave(self, seats: Tensor) -> None:
+        """Empty `seats` (S,) int64: they write to nobody's home from now on."""
+        close(self.beams, seats)
+        self._copy(torch.full_like(seats, self.spare_seat), seats)
 
-    def move(self, source: int, target: int) -> None:
-        """Let the request of seat `source` sit in seat `target`."""
-        move(self.beams, source, target)
-        self.is_broken[target] = self.is_broken[source]
-        self._copy(source, target)
+    def move(self, sources: Tensor, targets: Tensor) -> None:
+        """Let the requests of seats `sources` (S,) int64 sit in seats `targets` (S,)."""
+        move(self.beams, sources, targets)
+        self.is_broken.index_copy_(0, targets, self.is_broken.index_select(0, sources))
+        self._copy(sources, targets)
 
-    def _copy(self, source: int, target: int) -> None:
+    def _copy(self, sources: Tensor, targets: Tensor) -> None:
         for tensor in (
             self.prompt_lengths,
             self.first_places,
@@ -114,7 +114,7 @@ class Seats:
             self.adapter_slots,
             self.seeds,
         ):
-            tensor[target] = tensor[source]
+            tensor.index_copy_(0, targets, tensor.index_select(0, sources))
 
     def decoding_rows(self, num_seats: int, longest: int) -> Rows:
         """Return the rows of the first `num_seats` seats: each beam's newest token, at a place of its own."""

@@ -79,20 +79,21 @@ def build_engine_generator(loaded: LoadedModel, config: DecodeConfig, settings: 
         if info.precision != "nf4":
             adapters.merge(settings.adapter.name)
         info = replace(info, adapter=settings.adapter.name)
-    metrics = ServingMetrics()
+    metrics, operations = ServingMetrics(), operations_for(weights)
     is_cuda = weights.device.type == "cuda"
     capacity = settings.max_batch_requests or (CUDA_CAPACITY if is_cuda else CPU_CAPACITY)
 
     def make_engine(num_groups: int) -> Engine:
         is_usual = num_groups == config.beam_search.num_beam_groups
         seats = capacity if is_usual else min(capacity, WIDE_CAPACITY)
-        return _make_engine(weights, adapters, texts, metrics, num_groups=num_groups, num_seats=seats)
+        return _make_engine(weights, operations, adapters, texts, metrics, num_groups=num_groups, num_seats=seats)
 
     return EngineGenerator(texts, make_engine, info, metrics, capacity=capacity)
 
 
 def _make_engine(
     weights: JoinedWeights,
+    operations: RowOperations,
     adapters: ResidentAdapters,
     texts: PromptTexts,
     metrics: ServingMetrics,
@@ -128,7 +129,7 @@ def _make_engine(
         max_new_tokens=search.max_new_tokens,
     )
     memory = TokenMemory(shape, weights.dtype, weights.device)
-    model = RowModel(weights, memory, operations_for(weights), adapters)
+    model = RowModel(weights, memory, operations, adapters)
     engine = Engine(
         model,
         settings,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 LOG2_E = 1.4426950408889634
 MANY_ROWS = 128  # from here on rows alone keep every multiprocessor busy
-FEW_HEADS, MANY_HEADS, MANY_WARPS, TOKENS = 16, 128, 4, 32
+FEW_HEADS, MANY_HEADS, TOKENS = 16, 64, 64  # measured on an H100
 
 
 def attend_rows(
@@ -42,7 +42,7 @@ def attend_rows(
         HALF=size // 2,
         HEADS=max(16, heads_a_block),
         TOKENS=TOKENS,
-        num_warps=MANY_WARPS if is_many else 4,
+        num_warps=4,
         num_stages=2,
     )
 

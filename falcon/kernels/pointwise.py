@@ -7,7 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-ACTIVATIONS, WARPS = 2048, 4  # of one program
+MANY_ROWS = 128
+FEW, MANY = (512, 4), (1024, 2)  # activations and warps of a program, measured on an H100
 
 
 def store_and_activate(
@@ -28,12 +29,13 @@ def store_and_activate(
     turn by the same angles.
     """
     width = z.shape[1] - hidden_size
-    _store_and_activate[(len(y), triton.cdiv(width, ACTIVATIONS))](
+    activations, warps = MANY if len(y) >= MANY_ROWS else FEW
+    _store_and_activate[(len(y), triton.cdiv(width, activations))](
         *(y, cos, sin, positions, write_at, memory, z),
         *(hidden_size, width, y.stride(0), z.stride(0)),
         HALF=memory.shape[1] // 4,
-        ACTIVATIONS=ACTIVATIONS,
-        num_warps=WARPS,
+        ACTIVATIONS=activations,
+        num_warps=warps,
     )
 
 

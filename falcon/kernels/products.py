@@ -38,7 +38,7 @@ def choose_tiling(num_rows: int, num_outputs: int, num_inputs: int, kind: int) -
     rows = max(16, min(64, triton.next_power_of_2(num_rows)))
     is_wide = num_outputs >= 16384
     if kind == NF4:
-        outputs, inputs, stages = 64, 128, 3
+        outputs, inputs, stages = 64, 128, 3 if rows == 16 else 2
     elif num_outputs >= 32768:
         outputs, inputs, stages = 32, 256, 4
     else:
@@ -270,9 +270,9 @@ def _product(
             sums = tl.dot(given, weight.to(x.dtype.element_ty), sums)
     total = tl.trans(sums) if IS_TURNED else sums
     is_last = True
+    tile = row_block * tl.num_programs(0) + block
+    inner = tl.arange(0, ROWS)[:, None] * OUTPUTS + tl.arange(0, OUTPUTS)[None, :]
     if SHARES > 1:
-        tile = row_block * tl.num_programs(0) + block
-        inner = tl.arange(0, ROWS)[:, None] * OUTPUTS + tl.arange(0, OUTPUTS)[None, :]
         tl.store(partials + (tile * SHARES + share) * (ROWS * OUTPUTS) + inner, total)
         tl.debug_barrier()
         is_last = tl.atomic_add(arrived + tile, 1, sem="acq_rel") == SHARES - 1

@@ -17,7 +17,9 @@ CHUNK = 2048
 def best_tokens(logits: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return log-probabilities (R, num) float32, token ids (R, num) int64 and whether each row is finite (R,) bool.
 
-    `logits` is (R, V); where they hold NaN or infinity the row is not finite and its shortlist means nothing.
+    `logits` is (R, V); where they hold NaN or plus infinity the row is not finite and its shortlist means nothing,
+    but names tokens of the vocabulary. No token comes twice, not even where all but a few are minus infinity. `num` is
+    at most V.
     """
     num_rows, vocabulary = logits.shape
     chunks, size = triton.cdiv(vocabulary, CHUNK), triton.next_power_of_2(num)
@@ -58,19 +60,22 @@ def _best_of_chunks(
     place = row * tl.num_programs(1) + chunk
     columns = tl.arange(0, CHUNK)
     ids = chunk * CHUNK + columns
-    scores = tl.load(logits + row * stride + ids, mask=ids < vocabulary, other=float("-inf")).to(tl.float32)
+    is_left = ids < vocabulary
+    scores = tl.load(logits + row * stride + ids, mask=is_left, other=float("-inf")).to(tl.float32)
     highest = tl.max(scores, 0)
     tl.store(sums + place, highest)
-    tl.store(sums + sums_stride + place, tl.sum(tl.exp(scores - highest), 0))
+    shift = tl.where(highest > float("-inf"), highest, 0.0)  # in a chunk without any score
+    tl.store(sums + sums_stride + place, tl.sum(tl.exp(scores - shift), 0))
+    scores = tl.where(scores == scores, scores, float("-inf"))  # NaN equals nothing, and could not be found again
     slots = tl.arange(0, SIZE)
     best = tl.full((SIZE,), float("-inf"), tl.float32)
-    best_ids = tl.zeros((SIZE,), tl.int32)
+    best_ids = tl.full((SIZE,), -1, tl.int32)  # less than a token where the chunk has no more of them
     for number in range(NUM):
-        value = tl.max(scores, 0)
-        at = tl.min(tl.where(scores == value, columns, CHUNK), 0)
+        value = tl.max(tl.where(is_left, scores, float("-inf")), 0)
+        at = tl.min(tl.where(is_left & (scores == value), columns, CHUNK), 0)
         best = tl.where(slots == number, value, best)
-        best_ids = tl.where(slots == number, chunk * CHUNK + at, best_ids)
-        scores = tl.where(columns == at, float("-inf"), scores)
+        best_ids = tl.where((slots == number) & (at < CHUNK), chunk * CHUNK + at, best_ids)
+        is_left = is_left & (columns != at)
     tl.store(values + place * SIZE + slots, best)
     tl.store(tokens + place * SIZE + slots, best_ids)
 
@@ -101,9 +106,12 @@ def _best_of_rows(
     places = tl.arange(0, CHUNKS * SIZE)
     is_one = places < chunks * SIZE
     scores = tl.load(values + row * chunks * SIZE + places, mask=is_one, other=float("-inf"))
+    ids = tl.load(tokens + row * chunks * SIZE + places, mask=is_one, other=-1)
+    is_left = ids >= 0
     for number in range(NUM):
-        value = tl.max(scores, 0)
-        at = tl.min(tl.where(scores == value, places, CHUNKS * SIZE - 1), 0)
+        value = tl.max(tl.where(is_left, scores, float("-inf")), 0)
+        at = tl.min(tl.where(is_left & (scores == value), places, CHUNKS * SIZE), 0)
+        is_chosen = places == at
         tl.store(log_probs + row * NUM + number, value - normaliser)
-        tl.store(token_ids + row * NUM + number, tl.load(tokens + row * chunks * SIZE + at).to(tl.int64))
-        scores = tl.where(places == at, float("-inf"), scores)
+        tl.store(token_ids + row * NUM + number, tl.sum(tl.where(is_chosen, ids, 0), 0).to(tl.int64))
+        is_left = is_left & ~is_chosen

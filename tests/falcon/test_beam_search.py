@@ -134,7 +134,7 @@ def test_every_step_is_written_into_the_same_tensors(asked: SearchSettings) -> N
     advance(beams, random_scores(2, 1), asked)
     reset(beams, torch.tensor([1]), asked)
     close(beams, torch.tensor([0]))
-    move(beams, 1, 0)
+    move(beams, torch.tensor([1]), torch.tensor([0]))
     assert [getattr(beams, field.name).data_ptr() for field in fields(Beams)] == addresses
 
 
@@ -241,7 +241,7 @@ def test_moved_request_goes_on_as_before() -> None:
     beams = open_beams(3, asked, CPU)
     advance(beams, random_scores(3, 1), asked)
     last = state(beams, 2)
-    move(beams, 2, 0)
+    move(beams, torch.tensor([2]), torch.tensor([0]))
     assert state(beams, 0) == last
 
 
