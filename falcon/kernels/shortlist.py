@@ -12,6 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 CHUNK = 2048
+LEAST = -3.0e38  # of finite scores
 
 
 def best_tokens(logits: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -28,7 +29,17 @@ def best_tokens(logits: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
     values = torch.empty(num_rows, chunks, size, dtype=torch.float32, device=device)
     tokens = torch.empty(num_rows, chunks, size, dtype=torch.int32, device=device)
     _best_of_chunks[(num_rows, chunks)](
-        logits, sums, values, tokens, vocabulary, logits.stride(0), num_rows * chunks, NUM=num, SIZE=size, CHUNK=CHUNK
+        logits,
+        sums,
+        values,
+        tokens,
+        vocabulary,
+        logits.stride(0),
+        num_rows * chunks,
+        LEAST=LEAST,
+        NUM=num,
+        SIZE=size,
+        CHUNK=CHUNK,
     )
     log_probs = torch.empty(num_rows, num, dtype=torch.float32, device=device)
     token_ids = torch.empty(num_rows, num, dtype=torch.int64, device=device)
@@ -36,6 +47,7 @@ def best_tokens(logits: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
     _best_of_rows[(num_rows,)](
         *(sums, values, tokens, log_probs, token_ids, is_finite),
         *(chunks, num_rows * chunks),
+        LEAST=LEAST,
         NUM=num,
         SIZE=size,
         CHUNKS=triton.next_power_of_2(chunks),
@@ -52,6 +64,7 @@ def _best_of_chunks(
     vocabulary,
     stride,
     sums_stride,
+    LEAST: tl.constexpr,
     NUM: tl.constexpr,
     SIZE: tl.constexpr,
     CHUNK: tl.constexpr,
@@ -60,22 +73,23 @@ def _best_of_chunks(
     place = row * tl.num_programs(1) + chunk
     columns = tl.arange(0, CHUNK)
     ids = chunk * CHUNK + columns
-    is_left = ids < vocabulary
-    scores = tl.load(logits + row * stride + ids, mask=is_left, other=float("-inf")).to(tl.float32)
+    is_token = ids < vocabulary
+    scores = tl.load(logits + row * stride + ids, mask=is_token, other=float("-inf")).to(tl.float32)
     highest = tl.max(scores, 0)
     tl.store(sums + place, highest)
     shift = tl.where(highest > float("-inf"), highest, 0.0)  # in a chunk without any score
     tl.store(sums + sums_stride + place, tl.sum(tl.exp(scores - shift), 0))
-    scores = tl.where(scores == scores, scores, float("-inf"))  # NaN equals nothing, and could not be found again
+    # What is taken becomes minus infinity, so impossible tokens, and NaN which equals nothing, stand just above it.
+    scores = tl.where(is_token, tl.where(scores > LEAST, scores, LEAST), float("-inf"))
     slots = tl.arange(0, SIZE)
     best = tl.full((SIZE,), float("-inf"), tl.float32)
-    best_ids = tl.full((SIZE,), -1, tl.int32)  # less than a token where the chunk has no more of them
+    best_ids = tl.zeros((SIZE,), tl.int32)
     for number in range(NUM):
-        value = tl.max(tl.where(is_left, scores, float("-inf")), 0)
-        at = tl.min(tl.where(is_left & (scores == value), columns, CHUNK), 0)
+        value = tl.max(scores, 0)
+        at = tl.min(tl.where(scores == value, columns, CHUNK), 0)
         best = tl.where(slots == number, value, best)
-        best_ids = tl.where((slots == number) & (at < CHUNK), chunk * CHUNK + at, best_ids)
-        is_left = is_left & (columns != at)
+        best_ids = tl.where(slots == number, chunk * CHUNK + at, best_ids)
+        scores = tl.where(columns == at, float("-inf"), scores)
     tl.store(values + place * SIZE + slots, best)
     tl.store(tokens + place * SIZE + slots, best_ids)
 
@@ -90,6 +104,7 @@ def _best_of_rows(
     is_finite,
     chunks,
     sums_stride,
+    LEAST: tl.constexpr,
     NUM: tl.constexpr,
     SIZE: tl.constexpr,
     CHUNKS: tl.constexpr,
@@ -106,12 +121,11 @@ def _best_of_rows(
     places = tl.arange(0, CHUNKS * SIZE)
     is_one = places < chunks * SIZE
     scores = tl.load(values + row * chunks * SIZE + places, mask=is_one, other=float("-inf"))
-    ids = tl.load(tokens + row * chunks * SIZE + places, mask=is_one, other=-1)
-    is_left = ids >= 0
+    ids = tl.load(tokens + row * chunks * SIZE + places, mask=is_one, other=0)
     for number in range(NUM):
-        value = tl.max(tl.where(is_left, scores, float("-inf")), 0)
-        at = tl.min(tl.where(is_left & (scores == value), places, CHUNKS * SIZE), 0)
+        value = tl.max(scores, 0)
+        at = tl.min(tl.where(scores == value, places, CHUNKS * SIZE), 0)
         is_chosen = places == at
-        tl.store(log_probs + row * NUM + number, value - normaliser)
+        tl.store(log_probs + row * NUM + number, tl.where(value > LEAST, value - normaliser, float("-inf")))
         tl.store(token_ids + row * NUM + number, tl.sum(tl.where(is_chosen, ids, 0), 0).to(tl.int64))
-        is_left = is_left & ~is_chosen
+        scores = tl.where(is_chosen, float("-inf"), scores)
