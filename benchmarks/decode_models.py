@@ -146,12 +146,13 @@ def build_engine(
     rules: RuleSettings | None = None,
     operations: RowOperations | None = None,
     num_seats: int | None = None,
+    is_invariant: bool = False,
 ) -> Engine:
     """Return a prepared engine as serving builds it, with `search` and `rules` (default: 5 beams, no rules)."""
     search = search or search_settings(setting)
     seats = num_seats or setting.num_seats
     model = build_row_model(weights, search.num_beams, search.max_new_tokens, num_homes=seats, operations=operations)
-    runner = runner_for(weights, seats, model.memory.shape.max_tokens)
+    runner = runner_for(weights, seats, model.memory.shape.max_tokens, is_invariant=is_invariant)
     engine = Engine(model, search, rules, runner=runner, make_seats=seats_for(weights))
     engine.prepare()
     return engine

@@ -51,10 +51,11 @@ def measure_pocket(models: Models) -> Iterator[tuple[str, Row]]:
 
 
 def _compare(contestants: dict[str, Answer], num_runs: int) -> Iterator[tuple[str, Row]]:
-    answers = {name: answer() for name, answer in contestants.items()}  # also the warm-up
+    answers = {name: answer() for name, answer in contestants.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(num_runs):
         for name, answer in contestants.items():
+            answer()  # threads of the one before go on spinning for a while, and would be in the way
             started = time.monotonic()
             answer()
             seconds[name].append(time.monotonic() - started)

@@ -120,11 +120,13 @@ def real_prompts(setting: Setting, num_prompts: int) -> list[RealPrompt]:
 
 
 def _real_prompt(pair: Pair, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int) -> RealPrompt:
-    opening = render_opening(pair.subject)
-    prompt: list[int] = tokenizer(render_question(pair.subject) + opening)["input_ids"]
+    """Return what is read for a prompt's subject, and as many new tokens as the whole real prompt has, its end counted.
+
+    Many real prompts are their subject alone, and a model that is asked goes on after it.
+    """
+    prompt: list[int] = tokenizer(render_question(pair.subject) + render_opening(pair.subject))["input_ids"]
     answer: list[int] = tokenizer(render_answer(pair.prompt, str(tokenizer.eos_token)))["input_ids"]
-    rest = len(answer) - len(tokenizer(opening)["input_ids"])
-    return RealPrompt(prompt, max(1, min(max_new_tokens, rest)))
+    return RealPrompt(prompt, min(max_new_tokens, len(answer)))
 
 
 def generate_seconds(model: Any, prompts: Sequence[Sequence[int]], setting: Setting) -> float:

@@ -10,13 +10,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import AutoTokenizer
 
-from benchmarks.decode_models import Models, Row, build_row_model
+from benchmarks.decode_models import NUM_BEAMS, Models, Row, build_engine, build_row_model
 from benchmarks.decode_runs import best_beam, real_prompts, run_batch, warm_up
-from falcon.engine import EngineRequest
-from falcon.joined_weights import JoinedWeights, Layer, Norm
+from benchmarks.train_setting import read_pairs
+from core.settings import POCKET_FOLDER
+from falcon.beam_search import SearchSettings
+from falcon.engine import Engine, EngineRequest
+from falcon.joined_weights import JoinedWeights, Layer, Norm, join_weights
+from falcon.loading import load_base
+from falcon.prompt_texts import MAX_PROMPT_TOKENS
 from falcon.row_model import RowModel, Rows
 from falcon.row_operations import TorchOperations
+from falcon.template import render_opening, render_question
 
 NUM_PROMPTS, QUICK_PROMPTS = 64, 8
 NUM_COMPARED = 10  # the likeliest tokens of each prompt
@@ -53,8 +60,28 @@ def measure_scores(models: Models) -> Iterator[tuple[str, Row]]:
 
 
 def _measure_mixture(models: Models, prompts: Sequence[list[int]]) -> Iterator[tuple[str, Row]]:
-    """Yield how many requests get the same tokens alone and all together."""
-    engine = models.engine("bf16")
+    """Yield how many requests get the same tokens alone and all together: random weights, and the pocket's own."""
+    setting, size = models.setting, len(prompts)
+    yield f"engine bf16 alone and {size} together", _mixture(models.engine("bf16"), prompts)
+    invariant = build_engine(models.weights("bf16"), setting, num_seats=size, is_invariant=True)
+    yield f"engine bf16 invariant alone and {size} together", _mixture(invariant, prompts)
+    del invariant
+    tokenizer = AutoTokenizer.from_pretrained(POCKET_FOLDER, trust_remote_code=False)
+    pairs = read_pairs(setting.data, "midjourney")[: 10 * size : 10]
+    texts = [render_question(pair.subject) + render_opening(pair.subject) for pair in pairs]
+    prompts = [tokenizer(text)["input_ids"] for text in texts]
+    search = SearchSettings(
+        num_beams=NUM_BEAMS, num_return_sequences=1, max_new_tokens=setting.num_new_tokens, eos_token_id=0
+    )
+    for is_invariant in (False, True):
+        model = load_base(POCKET_FOLDER, "bf16", setting.device)
+        weights = join_weights(model, MAX_PROMPT_TOKENS + setting.num_new_tokens)
+        engine = build_engine(weights, setting, search=search, num_seats=size, is_invariant=is_invariant)
+        name = "pocket bf16 invariant" if is_invariant else "pocket bf16"
+        yield f"{name} alone and {size} together", _mixture(engine, prompts)
+
+
+def _mixture(engine: Engine, prompts: Sequence[list[int]]) -> Row:
     requests = [EngineRequest(id=str(number), prompt=prompt) for number, prompt in enumerate(prompts)]
     warm_up(engine, requests[:1])
     alone = [run_batch(engine, [request]).ended[request.id] for request in requests]
@@ -62,8 +89,8 @@ def _measure_mixture(models: Models, prompts: Sequence[list[int]]) -> Iterator[t
     pairs = [(best_beam(ended), best_beam(together[ended.id])) for ended in alone]
     equal = sum(one.tokens == other.tokens for one, other in pairs)
     row: Row = {"prompts": len(prompts), "equal_tokens": round(equal / len(pairs), 4)}
-    row["max_nats"] = round(max(abs(one.log_prob - other.log_prob) / one.length for one, other in pairs), 4)
-    yield f"engine bf16 alone and {len(prompts)} together", row
+    nats = max(abs(one.log_prob / one.length - other.log_prob / other.length) for one, other in pairs)
+    return row | {"max_nats": round(nats, 4)}
 
 
 @torch.inference_mode()

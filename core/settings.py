@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     adapter: Path | None = None  # folder of a LoRA adapter
     precision: Precision = "auto"
     engine: EngineChoice = "auto"  # auto: the beam-search engine where it knows the model, transformers elsewhere
+    batch_invariant: bool = False  # on CUDA: the same answer to the bit whatever else is decoded
     decode_config: Path = PROJECT_ROOT / "configs" / "decode.toml"
 
     # Midjourney

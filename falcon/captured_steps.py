@@ -24,7 +24,7 @@ class _Key:
 
     num_seats: int
     num_prompt_tokens: int
-    has_adapters: bool
+    adapter_layout: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +34,42 @@ class _Captured:
 
 
 class CapturedSteps:
-    """`StepRunner` on one GPU; `max_tokens` is the longest text, as graphs are captured for that."""
+    """`StepRunner` on one GPU; `max_tokens` is the longest text, as graphs are captured for that.
+
+    Products of another number of rows are rounded in another way, which may tip a tie between beams. With
+    `is_invariant` every step has the same number, so an answer is the same to the bit whatever else is in the batch.
+    """
 
     num_ahead = 1
 
-    def __init__(self, device: torch.device, *, num_seats: int, spare_seat: int, max_tokens: int) -> None:
+    @property
+    def max_prompt_tokens_at_once(self) -> int | None:
+        """The most prompt tokens of a step; None where the engine may decide."""
+        return PROMPT_SIZES[-1] if len(self._prompt_sizes) == 1 else None
+
+    def __init__(
+        self,
+        device: torch.device,
+        *,
+        num_seats: int,
+        spare_seat: int,
+        max_tokens: int,
+        is_invariant: bool = False,
+    ) -> None:
         self._device, self._spare_seat, self._max_tokens = device, spare_seat, max_tokens
-        self._sizes = seat_sizes(num_seats)
+        self._sizes = (num_seats,) if is_invariant else seat_sizes(num_seats)
+        self._prompt_sizes = PROMPT_SIZES[-1:] if is_invariant else (0, *PROMPT_SIZES)
         self._graphs: dict[_Key, _Captured] = {}
         self._warm: set[_Key] = set()
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream(device)
         self._prompts = torch.zeros(3, PROMPT_SIZES[-1], dtype=torch.int64, device=device)
 
-    def prepare(self, compute: ComputeStep, *, has_adapters: bool) -> None:
+    def prepare(self, compute: ComputeStep, *, adapter_layout: int) -> None:
         """Capture every size while nobody is inside, so that no request waits for it."""
         for num_seats in reversed(self._sizes):
-            for num_tokens in (0, *PROMPT_SIZES):
-                key = _Key(num_seats, num_tokens, has_adapters)
+            for num_tokens in self._prompt_sizes:
+                key = _Key(num_seats, num_tokens, adapter_layout)
                 self._fill(None)
                 self._compute(compute, key)
                 self._capture(compute, key)
@@ -64,13 +82,13 @@ class CapturedSteps:
         prompts: PromptRows | None,
         longest: int,
         *,
-        has_adapters: bool,
+        adapter_layout: int,
     ) -> tuple[Tensor, Callable[[], None]]:
         num_tokens = 0 if prompts is None else len(prompts.tokens)
         if prompts is not None and num_tokens > PROMPT_SIZES[-1]:
-            return self._arriving(self._compute_at_once(compute, num_seats, prompts, has_adapters=has_adapters))
-        key = _Key(round_up(num_seats, self._sizes), round_up(num_tokens, (0, *PROMPT_SIZES)), has_adapters)
-        if num_tokens:
+            return self._arriving(self._compute_at_once(compute, num_seats, prompts, adapter_layout=adapter_layout))
+        key = _Key(round_up(num_seats, self._sizes), round_up(num_tokens, self._prompt_sizes), adapter_layout)
+        if key.num_prompt_tokens:
             self._fill(prompts)
         return self._arriving(self._step(compute, key))
 
@@ -103,14 +121,16 @@ class CapturedSteps:
     def _compute(self, compute: ComputeStep, key: _Key) -> Tensor:
         tokens, seats, positions = self._prompts[:, : key.num_prompt_tokens]
         prompts = (tokens, seats, positions) if key.num_prompt_tokens else None
-        return compute(key.num_seats, prompts, self._max_tokens, has_adapters=key.has_adapters)
+        return compute(key.num_seats, prompts, self._max_tokens, adapter_layout=key.adapter_layout)
 
     def _compute_at_once(
-        self, compute: ComputeStep, num_seats: int, prompts: PromptRows, *, has_adapters: bool
+        self, compute: ComputeStep, num_seats: int, prompts: PromptRows, *, adapter_layout: int
     ) -> Tensor:
         """Read more prompt tokens than graphs are captured for: it takes so long that launches do not count."""
         columns = torch.tensor([prompts.tokens, prompts.seats, prompts.positions]).to(self._device)
-        return compute(round_up(num_seats, self._sizes), tuple(columns), self._max_tokens, has_adapters=has_adapters)
+        return compute(
+            round_up(num_seats, self._sizes), tuple(columns), self._max_tokens, adapter_layout=adapter_layout
+        )
 
     def _fill(self, prompts: PromptRows | None) -> None:
         """Write the prompts where graphs read them; the rest are rows without a request."""

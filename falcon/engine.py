@@ -139,7 +139,7 @@ class Engine:
     @torch.inference_mode()
     def prepare(self) -> None:
         """Compile or capture what steps need, so that the first request does not wait for it; nobody is inside yet."""
-        self._runner.prepare(self.compute_step, has_adapters=False)
+        self._runner.prepare(self.compute_step, adapter_layout=0)
 
     def submit(self, request: EngineRequest) -> None:
         """Let a request wait for a seat.
@@ -219,7 +219,9 @@ class Engine:
 
     def _seat_waiting(self) -> PromptRows | None:
         """Seat who waits, first come first served; return the prompts that the next step has to read."""
-        share = MAX_PROMPT_TOKENS_A_STEP if self._seated else MAX_PROMPT_TOKENS_AT_ONCE
+        share = self._runner.max_prompt_tokens_at_once or MAX_PROMPT_TOKENS_AT_ONCE
+        if self._seated:
+            share = MAX_PROMPT_TOKENS_A_STEP
         newcomers: list[_Inside] = []
         while self._waiting and self.model.memory.num_free_homes:
             share -= len(self._waiting[0].request.prompt)
@@ -277,25 +279,28 @@ class Engine:
         longest = max(len(inside.request.prompt) + inside.num_steps for inside in self._seated)
         for inside in self._seated:
             inside.num_steps += 1
-        has_adapters = any(inside.request.adapter != self.model.adapters.merged for inside in self._seated)
+        adapters = self.model.adapters
+        is_adapted = any(inside.request.adapter != adapters.merged for inside in self._seated)
+        adapter_layout = adapters.layout if is_adapted else 0
         flags, arrived = self._runner.run(
-            self.compute_step, len(self._seated), prompts, longest, has_adapters=has_adapters
+            self.compute_step, len(self._seated), prompts, longest, adapter_layout=adapter_layout
         )
         self._queued.append(_Queued(list(self._seated), flags, arrived))
 
     def compute_step(
-        self, num_seats: int, prompts: tuple[Tensor, Tensor, Tensor] | None, longest: int, *, has_adapters: bool
+        self, num_seats: int, prompts: tuple[Tensor, Tensor, Tensor] | None, longest: int, *, adapter_layout: int
     ) -> Tensor:
         """Advance the first `num_seats` seats; return flags (2, B) bool: still open, broken. May be captured.
 
-        `prompts` are tokens, seats and positions (R,) of prompts to read; `longest` bounds the texts' lengths.
+        `prompts` are tokens, seats and positions (R,) of prompts to read; `longest` bounds the texts' lengths;
+        `adapter_layout` is 0 where nobody uses an adapter.
         """
         beams = first_seats(self._seats.beams, num_seats)
         rows = self._seats.decoding_rows(num_seats, longest)
         num_rows = len(rows.tokens)
         if prompts is not None:
             rows = joined(rows, self._seats.prompt_rows(*prompts, longest))
-        if not has_adapters:
+        if not adapter_layout:
             rows = without_adapters(rows)
         logits = self.model.logits(self.model.hidden(rows)[:num_rows])
         self._seats.go_on(num_seats, *self._shortlist(num_seats, beams, logits))

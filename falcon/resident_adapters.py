@@ -17,17 +17,23 @@ from core.errors import ModelError
 from falcon.joined_weights import JoinedWeights
 from falcon.lora import Lora, LoraPair, read_lora
 
+RANK_STEP = 16  # slots are a multiple of this wide, as tensor cores like it
 _INTO = ("query_key_value", "dense_h_to_4h")
 _OUT_OF = ("dense", "dense_4h_to_h")
 
 
 class ResidentAdapters:
-    """Up to `num_slots` adapters of rank up to `max_rank` on one model's weights."""
+    """Up to `num_slots` adapters of rank up to `max_rank` on one model's weights.
+
+    Slots are as wide as the adapters that came so far need. A wider one makes all of them wider, which moves tensors
+    and so gives `layout` another number.
+    """
 
     def __init__(self, weights: JoinedWeights, *, num_slots: int, max_rank: int) -> None:
         if num_slots < 0 or max_rank < 1:
             raise ModelError(f"num_slots = {num_slots}, max_rank = {max_rank}: set 0 or more slots, and 1 or more.")
-        self._weights, self._num_slots, self._rank = weights, num_slots, max_rank
+        self._weights, self._num_slots, self._max_rank = weights, num_slots, max_rank
+        self._rank = self._layout = 0
         self._slots: dict[str, int] = {}
         self._folders: dict[str, Path] = {}
         self._merged: str | None = None
@@ -43,6 +49,11 @@ class ResidentAdapters:
     def merged(self) -> str | None:
         """The adapter that is in the weights now."""
         return self._merged
+
+    @property
+    def layout(self) -> int:
+        """Which tensors hold the adapters: what was captured for one layout is of no use for another."""
+        return self._layout
 
     def slot_of(self, name: str | None) -> int:
         """Return the slot of a row that uses `name`; -1 where the weights alone give what is asked for.
@@ -70,8 +81,8 @@ class ResidentAdapters:
         if not free:
             raise ModelError(f"All {self._num_slots} slots are taken ({', '.join(self.names)}); unload one first.")
         lora = self._fitting(read_lora(folder), folder)
-        if not self._tables:
-            self._tables = [self._empty_tables(number) for number in range(len(self._weights.layers))]
+        if lora.rank > self._rank:
+            self._widen(-(-lora.rank // RANK_STEP) * RANK_STEP)
         for number, tables in enumerate(self._tables):
             self._fill(tables, lora, number, free[0])
         self._slots[name], self._folders[name] = free[0], folder
@@ -89,7 +100,9 @@ class ResidentAdapters:
                 table[self._columns(slot)] = 0
 
     def merge(self, name: str) -> None:
-        """Add the adapter to the weights in place, so that it costs nothing; the originals go to main memory.
+        """Add the adapter to the weights in place, so that it costs nothing.
+
+        The originals are kept, in main memory where the GPU has no room for them.
 
         Raises:
             ModelError: it is not loaded, another is merged, or the weights are packed and cannot take it.
@@ -101,9 +114,11 @@ class ResidentAdapters:
         if not all(isinstance(layer.into, Tensor) for layer in self._weights.layers):
             raise ModelError(f"The adapter {name} cannot be merged into packed weights; it serves from its slot.")
         columns = self._columns(self._slots[name])
+        is_beside = _has_room([matrix for layer in self._weights.layers for matrix in (layer.into, layer.out_of)])
         self._originals = []
         for layer, (a_into, b_into, a_out, b_out) in zip(self._weights.layers, self._tables, strict=True):
-            self._originals.append((_kept(layer.into), _kept(layer.out_of)))
+            kept = (_kept(layer.into, is_beside=is_beside), _kept(layer.out_of, is_beside=is_beside))
+            self._originals.append(kept)
             _add(layer.into, b_into[columns], a_into[columns])
             _add(layer.out_of, b_out[columns], a_out[columns])
         self._merged = name
@@ -131,6 +146,16 @@ class ResidentAdapters:
         """Add the adapters' part to x (R, E), the product of z (R, E + F)."""
         _, _, a, b = self._tables[layer]
         x.addmm_((z @ a.T) * chosen, b)
+
+    def _widen(self, rank: int) -> None:
+        """Make slots of `rank`, with what the narrower ones held."""
+        old_rank, old_tables = self._rank, self._tables
+        self._rank, self._layout = rank, self._layout + 1
+        self._tables = [self._empty_tables(number) for number in range(len(self._weights.layers))]
+        for new, old in zip(self._tables, old_tables, strict=False):
+            for new_table, old_table in zip(new, old, strict=True):
+                halves = new_table.view(2 * self._num_slots, rank, -1)
+                halves[:, :old_rank] = old_table.view(2 * self._num_slots, old_rank, -1)
 
     def _columns(self, slot: int) -> slice:
         return slice(2 * self._rank * slot, 2 * self._rank * (slot + 1))
@@ -163,8 +188,8 @@ class ResidentAdapters:
                 b_out[rows] = pair.b.T.to(b_out)
 
     def _fitting(self, lora: Lora, folder: Path) -> Lora:
-        if lora.rank > self._rank:
-            raise ModelError(f"The adapter {folder} has rank {lora.rank}, and slots take {self._rank} at most.")
+        if lora.rank > self._max_rank:
+            raise ModelError(f"The adapter {folder} has rank {lora.rank}, and slots take {self._max_rank} at most.")
         for (layer, projection), pair in lora.pairs.items():
             if layer >= len(self._weights.layers) or _sizes(pair) != self._sizes_of(projection):
                 raise ModelError(
@@ -191,9 +216,18 @@ def _sizes(pair: LoraPair) -> tuple[int, int]:
     return pair.b.shape[0], pair.a.shape[1]
 
 
-def _kept(weight: Tensor) -> Tensor:
-    kept = torch.empty(weight.shape, dtype=weight.dtype, pin_memory=weight.is_cuda)
-    return kept.copy_(weight)
+def _kept(weight: Tensor, *, is_beside: bool) -> Tensor:
+    """Return a copy of `weight`: beside it on its device, or in main memory."""
+    if is_beside:
+        return weight.clone()
+    return torch.empty(weight.shape, dtype=weight.dtype, pin_memory=weight.is_cuda).copy_(weight)
+
+
+def _has_room(matrices: list[Tensor]) -> bool:
+    """Say whether a GPU can hold `matrices` a second time and still has as much left as a quarter of them."""
+    if not matrices[0].is_cuda:
+        return False
+    return torch.cuda.mem_get_info(matrices[0].device)[0] > 1.25 * sum(matrix.nbytes for matrix in matrices)
 
 
 def _add(weight: Tensor, b: Tensor, a: Tensor) -> None:

@@ -5,6 +5,8 @@ The only place that knows both; the rest of the product sees a `Generator`.
 
 from dataclasses import replace
 
+import torch
+
 from core.logs import get_logger
 from core.settings import Settings
 from falcon.base_identity import require_same_base
@@ -86,7 +88,16 @@ def build_engine_generator(loaded: LoadedModel, config: DecodeConfig, settings: 
     def make_engine(num_groups: int) -> Engine:
         is_usual = num_groups == config.beam_search.num_beam_groups
         seats = capacity if is_usual else min(capacity, WIDE_CAPACITY)
-        return _make_engine(weights, operations, adapters, texts, metrics, num_groups=num_groups, num_seats=seats)
+        return _make_engine(
+            weights,
+            operations,
+            adapters,
+            texts,
+            metrics,
+            num_groups=num_groups,
+            num_seats=seats,
+            is_invariant=settings.batch_invariant,
+        )
 
     return EngineGenerator(texts, make_engine, info, metrics, capacity=capacity)
 
@@ -100,6 +111,7 @@ def _make_engine(
     *,
     num_groups: int,
     num_seats: int,
+    is_invariant: bool,
 ) -> Engine:
     search = texts.config.beam_search
     settings = SearchSettings(
@@ -134,7 +146,7 @@ def _make_engine(
         model,
         settings,
         rules,
-        runner=runner_for(weights, num_seats, shape.max_tokens),
+        runner=runner_for(weights, num_seats, shape.max_tokens, is_invariant=is_invariant),
         make_seats=seats_for(weights),
         metrics=metrics,
     )
@@ -144,17 +156,23 @@ def _make_engine(
 
 def operations_for(weights: JoinedWeights) -> RowOperations:
     """Return the fastest arithmetic that runs where `weights` are."""
-    if weights.device.type == "cuda":
+    if weights.device.type == "cuda" and weights.dtype == torch.bfloat16:
         from falcon.kernels.operations import KernelOperations  # noqa: PLC0415 - Triton is only there with CUDA
 
         return KernelOperations(weights)
     return PackedOperations(weights) if can_pack(weights) else TorchOperations(weights)
 
 
-def runner_for(weights: JoinedWeights, num_seats: int, max_tokens: int) -> StepRunner:
+def runner_for(weights: JoinedWeights, num_seats: int, max_tokens: int, *, is_invariant: bool = False) -> StepRunner:
     """Return captured steps on CUDA, eager ones elsewhere."""
     if weights.device.type == "cuda":
-        return CapturedSteps(weights.device, num_seats=num_seats, spare_seat=num_seats, max_tokens=max_tokens)
+        return CapturedSteps(
+            weights.device,
+            num_seats=num_seats,
+            spare_seat=num_seats,
+            max_tokens=max_tokens,
+            is_invariant=is_invariant,
+        )
     return EagerSteps(weights.device)
 
 

@@ -7,7 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-# (number of seats, prompts to read as tokens, seats and positions, longest text, *, has_adapters) to flags (2, B)
+# (number of seats, prompts to read as tokens, seats and positions, longest text, *, adapter_layout) to flags (2, B);
+# the layout is 0 where nobody uses an adapter
 ComputeStep = Callable[..., Tensor]
 
 
@@ -28,7 +29,12 @@ class StepRunner(Protocol):
         """How many steps may be queued beyond the one whose flags are read."""
         ...
 
-    def prepare(self, compute: ComputeStep, *, has_adapters: bool) -> None:
+    @property
+    def max_prompt_tokens_at_once(self) -> int | None:
+        """The most prompt tokens of a step; None where the engine may decide."""
+        ...
+
+    def prepare(self, compute: ComputeStep, *, adapter_layout: int) -> None:
         """Do beforehand, while nobody is inside, what the first steps would wait for."""
         ...
 
@@ -39,7 +45,7 @@ class StepRunner(Protocol):
         prompts: PromptRows | None,
         longest: int,
         *,
-        has_adapters: bool,
+        adapter_layout: int,
     ) -> tuple[Tensor, Callable[[], None]]:
         """Queue a step; return its flags (2, B) in main memory, and what waits until they have arrived there."""
         ...
@@ -49,11 +55,12 @@ class EagerSteps:
     """Computes each step when it is given, on whatever device the model is."""
 
     num_ahead = 0
+    max_prompt_tokens_at_once = None
 
     def __init__(self, device: torch.device | None = None) -> None:
         self._device = device or torch.device("cpu")
 
-    def prepare(self, compute: ComputeStep, *, has_adapters: bool) -> None:
+    def prepare(self, compute: ComputeStep, *, adapter_layout: int) -> None:
         pass
 
     def run(
@@ -63,7 +70,7 @@ class EagerSteps:
         prompts: PromptRows | None,
         longest: int,
         *,
-        has_adapters: bool,
+        adapter_layout: int,
     ) -> tuple[Tensor, Callable[[], None]]:
         given = None
         if prompts is not None and prompts.tokens:
@@ -71,4 +78,4 @@ class EagerSteps:
                 torch.tensor(values, device=self._device)
                 for values in (prompts.tokens, prompts.seats, prompts.positions)
             )
-        return compute(num_seats, given, longest, has_adapters=has_adapters).cpu(), lambda: None
+        return compute(num_seats, given, longest, adapter_layout=adapter_layout).cpu(), lambda: None

@@ -42,7 +42,7 @@ class LateSteps(EagerSteps):
         prompts: PromptRows | None,
         longest: int,
         *,
-        has_adapters: bool,
+        adapter_layout: int,
     ) -> tuple[Tensor, Callable[[], None]]:
         assert num_seats <= self._num_seats
         assert longest <= self._max_tokens
@@ -53,7 +53,7 @@ class LateSteps(EagerSteps):
                 seats=[*prompts.seats, *[self._num_seats] * rest],
                 positions=[*prompts.positions, *[0] * rest],
             )
-        return super().run(compute, self._num_seats, prompts, self._max_tokens, has_adapters=has_adapters)
+        return super().run(compute, self._num_seats, prompts, self._max_tokens, adapter_layout=adapter_layout)
 
 
 @dataclass(frozen=True, slots=True)
