@@ -137,15 +137,13 @@ class ResidentAdapters:
         owners = torch.arange(self._num_slots, device=slots.device).repeat_interleave(2 * self._rank)
         return (slots.unsqueeze(1) == owners).to(self._weights.dtype)
 
-    def add_into(self, y: Tensor, normed: Tensor, layer: int, chosen: Tensor) -> None:
-        """Add the adapters' part to y (R, E + 2D + F), the product of `normed` (R, E)."""
-        a, b, _, _ = self._tables[layer]
-        y.addmm_((normed @ a.T) * chosen, b)
+    def into(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Return A (C, E) and B^T (C, E + 2D + F) beside a layer's first matrix."""
+        return self._tables[layer][:2]
 
-    def add_out_of(self, x: Tensor, z: Tensor, layer: int, chosen: Tensor) -> None:
-        """Add the adapters' part to x (R, E), the product of z (R, E + F)."""
-        _, _, a, b = self._tables[layer]
-        x.addmm_((z @ a.T) * chosen, b)
+    def out_of(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Return A (C, E + F) and B^T (C, E) beside a layer's second matrix."""
+        return self._tables[layer][2:]
 
     def _widen(self, rank: int) -> None:
         """Make slots of `rank`, with what the narrower ones held."""

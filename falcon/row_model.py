@@ -70,6 +70,10 @@ class RowOperations(Protocol):
         """Take notice that matrices were changed in place."""
         ...
 
+    def masked_product(self, x: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
+        """Return x @ matrix^T (R, C) where `mask` (R, C) is 1, and 0 where it is 0."""
+        ...
+
     def prepare(self, rows: Rows) -> Any:
         """Return what every layer's `attend` needs to know of `rows`."""
         ...
@@ -100,11 +104,13 @@ class RowModel:
             normed = operations.layer_norm(x, layer.norm)
             y = operations.product(normed, layer.into)
             if chosen is not None:
-                self.adapters.add_into(y, normed, number, chosen)
+                a, b = self.adapters.into(number)
+                y.addmm_(operations.masked_product(normed, a, chosen), b)
             z = operations.attend(y, prepared, self.memory.layers[number])
             x = operations.product(z, layer.out_of, onto=x)
             if chosen is not None:
-                self.adapters.add_out_of(x, z, number, chosen)
+                a, b = self.adapters.out_of(number)
+                x.addmm_(operations.masked_product(z, a, chosen), b)
         return x
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -48,6 +48,9 @@ class TorchOperations:
     def weights_changed(self) -> None:
         pass
 
+    def masked_product(self, x: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
+        return F.linear(x, matrix).mul_(mask)
+
     def prepare(self, rows: Rows) -> "PreparedRows":
         seen = rows.positions[:, None] >= torch.arange(rows.longest, device=rows.positions.device)
         return PreparedRows(

@@ -51,6 +51,11 @@ class KernelOperations:
         dense: Tensor = matrix if is_plain else self._products.unpack(matrix, x.dtype)
         return F.linear(x, dense) if onto is None else torch.addmm(onto, x, dense.T, out=onto)
 
+    def masked_product(self, x: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
+        if len(x) > FEW_PACKED_ROWS:
+            return F.linear(x, matrix).mul_(mask)
+        return self._products.product(x, matrix, mask=mask)
+
     def prepare(self, rows: Rows) -> PreparedKernelRows:
         return PreparedKernelRows(rows.positions, rows.write_at, rows.places)
 

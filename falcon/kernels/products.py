@@ -19,6 +19,7 @@ from falcon.packed_matrices import NF4_BLOCK, NF4_VALUES, Int8Matrix, Nf4Matrix
 
 PLAIN, INT8, NF4 = 0, 1, 2
 UNPACKED_AT_ONCE = 1024
+MAX_SHARES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ def choose_tiling(num_rows: int, num_outputs: int, num_inputs: int, kind: int) -
     """Return a tiling that keeps some 132 multiprocessors busy with reads of the matrix."""
     rows = max(16, min(64, triton.next_power_of_2(num_rows)))
     is_wide = num_outputs >= 16384
+    if num_outputs < 1024:  # an adapter's: a few outputs of many inputs
+        shares = min(MAX_SHARES, max(1, 264 // triton.cdiv(num_outputs, 16)), triton.cdiv(num_inputs, 128))
+        return Tiling(rows, 16, 128, shares, 4, 3)
     if kind == NF4:
         outputs, inputs, stages = 64, 128, 3 if rows == 16 else 2
     elif num_outputs >= 32768:
@@ -62,8 +66,16 @@ class Products:
         if self._partials.numel() < num_floats:
             self._partials = torch.empty(num_floats, dtype=torch.float32, device=self._device)
 
-    def product(self, x: Tensor, matrix: Any, onto: Tensor | None = None, tiling: Tiling | None = None) -> Tensor:
-        """Return x (R, K) times matrix^T, added to `onto` (R, N) in place where that is given."""
+    def product(
+        self,
+        x: Tensor,
+        matrix: Any,
+        onto: Tensor | None = None,
+        tiling: Tiling | None = None,
+        *,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return x (R, K) times matrix^T, times `mask` (R, N) and added to `onto` (R, N) in place where given."""
         (num_rows, num_inputs), num_outputs = x.shape, matrix.shape[0]
         kind = INT8 if isinstance(matrix, Int8Matrix) else NF4 if isinstance(matrix, Nf4Matrix) else PLAIN
         tiling = tiling or choose_tiling(num_rows, num_outputs, num_inputs, kind)
@@ -73,7 +85,7 @@ class Products:
         if tiling.shares > 1:
             self.reserve(blocks[0] * blocks[1] * blocks[2] * tiling.rows * tiling.outputs)
         _product[blocks](
-            *(x, codes, scales, out, self._partials, self._arrived),
+            *(x, codes, scales, out if mask is None else mask, out, self._partials, self._arrived),
             *(num_rows, num_outputs, num_inputs, x.stride(0), out.stride(0)),
             triton.cdiv(triton.cdiv(num_inputs, tiling.inputs), tiling.shares) * tiling.inputs,
             ROWS=tiling.rows,
@@ -82,6 +94,7 @@ class Products:
             SHARES=tiling.shares,
             KIND=kind,
             IS_ADDED=onto is not None,
+            IS_MASKED=mask is not None,
             IS_TURNED=kind == NF4 and tiling.rows > 16,
             BLOCK=NF4_BLOCK,
             num_warps=tiling.warps,
@@ -205,6 +218,7 @@ def _product(
     x,
     codes,
     scales,
+    mask_of_sums,
     out,
     partials,
     arrived,
@@ -220,6 +234,7 @@ def _product(
     SHARES: tl.constexpr,
     KIND: tl.constexpr,
     IS_ADDED: tl.constexpr,
+    IS_MASKED: tl.constexpr,
     IS_TURNED: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -286,6 +301,9 @@ def _product(
             total = total * tl.load(scales + outputs, mask=is_output, other=0.0)[None, :]
         target = out + rows[:, None] * out_stride + outputs[None, :]
         is_there = is_row[:, None] & is_output[None, :]
+        if IS_MASKED:
+            at = mask_of_sums + rows[:, None] * num_outputs + outputs[None, :]
+            total *= tl.load(at, mask=is_there, other=0.0).to(tl.float32)
         if IS_ADDED:
             total += tl.load(target, mask=is_there, other=0.0).to(tl.float32)
         tl.store(target, total.to(out.dtype.element_ty), mask=is_there)
