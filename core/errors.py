@@ -19,6 +19,7 @@
     └── PermanentError           somebody has to change something first
         ├── StorageError         read-only or full disk, damaged file, wrong revision
         ├── ModelError           model folder missing, unknown or gated id, not really 4-bit, unsafe adapter
+        ├── RequestFailed        one request cannot be decoded; the model is sound, and trying again changes nothing
         ├── NotEnoughMemory      the model cannot fit; says how much it needs and what to set instead
         ├── AddressGone          a chat message cannot be reached there (any more); another address may do
         ├── TrainingFailed       a training run cannot go on: diverged, no GPU, full disk, nothing to resume
@@ -109,6 +110,10 @@ class StorageError(PermanentError):
 
 class ModelError(PermanentError):
     """The model or adapter cannot be loaded as asked."""
+
+
+class RequestFailed(PermanentError):
+    """One request cannot be decoded; others can, and trying again changes nothing."""
 
 
 class NotEnoughMemory(PermanentError):

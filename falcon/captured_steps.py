@@ -59,6 +59,7 @@ class CapturedSteps:
         self._device, self._spare_seat, self._max_tokens = device, spare_seat, max_tokens
         self._sizes = (num_seats,) if is_invariant else seat_sizes(num_seats)
         self._prompt_sizes = PROMPT_SIZES[-1:] if is_invariant else (0, *PROMPT_SIZES)
+        self._is_idle = False  # whether all of these are rows without a request
         self._graphs: dict[_Key, _Captured] = {}
         self._warm: set[_Key] = set()
         self._pool = torch.cuda.graph_pool_handle()
@@ -88,7 +89,7 @@ class CapturedSteps:
         if prompts is not None and num_tokens > PROMPT_SIZES[-1]:
             return self._arriving(self._compute_at_once(compute, num_seats, prompts, adapter_layout=adapter_layout))
         key = _Key(round_up(num_seats, self._sizes), round_up(num_tokens, self._prompt_sizes), adapter_layout)
-        if key.num_prompt_tokens:
+        if num_tokens or (key.num_prompt_tokens and not self._is_idle):
             self._fill(prompts)
         return self._arriving(self._step(compute, key))
 
@@ -102,6 +103,7 @@ class CapturedSteps:
 
     def _step(self, compute: ComputeStep, key: _Key) -> Tensor:
         if key not in self._graphs:
+            self._forget_other_layouts(key.adapter_layout)
             if key not in self._warm:
                 self._warm.add(key)
                 return self._compute(compute, key)
@@ -109,6 +111,11 @@ class CapturedSteps:
         captured = self._graphs[key]
         captured.graph.replay()
         return captured.flags
+
+    def _forget_other_layouts(self, layout: int) -> None:
+        """Drop graphs over adapters' tensors that have been replaced."""
+        if layout:
+            self._graphs = {key: one for key, one in self._graphs.items() if key.adapter_layout in (0, layout)}
 
     def _capture(self, compute: ComputeStep, key: _Key) -> None:
         graph = torch.cuda.CUDAGraph()
@@ -134,6 +141,7 @@ class CapturedSteps:
 
     def _fill(self, prompts: PromptRows | None) -> None:
         """Write the prompts where graphs read them; the rest are rows without a request."""
+        self._is_idle = prompts is None or not prompts.tokens
         if prompts is None or not prompts.tokens:
             self._prompts.copy_(torch.tensor([[0], [self._spare_seat], [0]]).expand(3, PROMPT_SIZES[-1]))
             return

@@ -59,7 +59,7 @@ class EngineRequest:
 class Ended:
     """A request that left. `groups` holds the finished beams of each group, best first; empty when it was cancelled.
 
-    `error` says why it failed, None where it did not. `seconds` counts from submitting.
+    `error` says why it failed, None where it did not. `seconds` counts from sitting down.
     """
 
     id: str
@@ -77,6 +77,7 @@ class _Inside:
     seat: int = -1
     home: int = -1
     num_steps: int = 0
+    joined_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +137,15 @@ class Engine:
         """How many requests wait or decode."""
         return len(self._waiting) + len(self._seated)
 
+    @property
+    def num_rows(self) -> int:
+        """How many rows of the batch are in use."""
+        return len(self._seated) * self.search.num_beams
+
     @torch.inference_mode()
     def prepare(self) -> None:
         """Compile or capture what steps need, so that the first request does not wait for it; nobody is inside yet."""
-        self._runner.prepare(self.compute_step, adapter_layout=0)
+        self._runner.prepare(self.compute_step, adapter_layout=self.model.adapters.layout)
 
     def submit(self, request: EngineRequest) -> None:
         """Let a request wait for a seat.
@@ -171,7 +177,7 @@ class Engine:
         if self._seated and not self._is_over():
             self._queue_step(prompts)
         ended += self._finish()
-        self.metrics.set_load(num_rows=len(self._seated) * self.search.num_beams, num_requests=self.num_inside)
+        self.metrics.set_load(num_rows=self.num_rows, num_requests=self.num_inside)
         return ended
 
     @torch.inference_mode()
@@ -195,7 +201,12 @@ class Engine:
         """Forget everything inside, after a step went wrong as a whole."""
         self._waiting.clear()
         self._queued.clear()
-        self._take_out(list(self._seated))
+        gone, self._seated = self._seated, []
+        for inside in gone:
+            inside.seat = -1
+            self.model.memory.give_home_back(inside.home)
+        if gone:  # the last thing, for a device in trouble may refuse
+            self._seats.leave(self._tensor(range(len(gone))))
 
     # ---- schedule
 
@@ -242,7 +253,8 @@ class Engine:
     def _give_seat(self, inside: _Inside) -> None:
         inside.seat, inside.home = len(self._seated), self.model.memory.take_home()
         self._seated.append(inside)
-        self.metrics.count_joining(wait_seconds=time.monotonic() - inside.submitted_at)
+        inside.joined_at = time.monotonic()
+        self.metrics.count_joining(wait_seconds=inside.joined_at - inside.submitted_at)
 
     def _newcomer(self, inside: _Inside) -> Newcomer:
         request = inside.request
@@ -387,8 +399,9 @@ class Engine:
     def _ended(
         self, inside: _Inside, groups: list[list[FinishedBeam]], ending: Ending, error: Exception | None = None
     ) -> Ended:
-        seconds = time.monotonic() - inside.submitted_at
-        self.metrics.count_ending(ending, seconds=seconds)
+        now = time.monotonic()
+        seconds = now - (now if inside.joined_at is None else inside.joined_at)
+        self.metrics.count_ending(ending, seconds=now - inside.submitted_at)
         self.metrics.count_tokens(sum(beam.length for group in groups for beam in group))
         return Ended(id=inside.request.id, groups=groups, error=error, seconds=seconds)
 

@@ -8,19 +8,32 @@ computed.
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.errors import ModelError
+import torch
+
+from core.errors import ModelError, OutOfMemory
 from core.records import ModelInfo
+from falcon.beam_search import IMPOSSIBLE
+from falcon.decode_config import MAX_ROWS
 from falcon.engine import Ended, Engine, EngineRequest
 from falcon.generator import Failure, Generated, GenerationRequest, Outcome
+from falcon.memory import is_out_of_memory
 from falcon.prompt_texts import PromptTexts
 from falcon.resident_adapters import ResidentAdapters
-from falcon.selection import Hypothesis
-from falcon.serving_metrics import ServingMetrics
+from falcon.serving_metrics import Ending, ServingMetrics
 
 MakeEngine = Callable[[int], Engine]  # for a number of groups
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """A request, the engine that has it, and the adapter that it was given when it came."""
+
+    request: GenerationRequest
+    engine: Engine
+    adapter: str | None
 
 
 class EngineGenerator:
@@ -34,7 +47,7 @@ class EngineGenerator:
         self._capacity = capacity
         width = texts.config.beam_search.num_beam_groups
         self._engines: dict[int, Engine] = {width: make_engine(width)}
-        self._inside: dict[str, tuple[GenerationRequest, Engine]] = {}
+        self._inside: dict[str, _Inside] = {}
         self._failed: list[Outcome] = []
 
     @property
@@ -65,12 +78,23 @@ class EngineGenerator:
     def submit(self, request: GenerationRequest) -> None:
         """Take `request` in, to join between two steps; what cannot join fails in the next step."""
         try:
-            engine = self._engine_of(self._texts.num_groups(request))
-            engine.submit(self._engine_request(request))
+            if request.id in self._inside:
+                raise ModelError(f"A request {request.id} is inside already; wait until it has ended.")
+            engine, asked = self._engine_of(self._num_groups(request)), self._engine_request(request)
+            engine.submit(asked)
         except Exception as error:
             self._failed.append(Failure(request_id=request.id, error=error))
         else:
-            self._inside[request.id] = (request, engine)
+            self._inside[request.id] = _Inside(request, engine, asked.adapter)
+
+    def _num_groups(self, request: GenerationRequest) -> int:
+        num_groups, num_beams = self._texts.num_groups(request), self._texts.config.beam_search.num_beams
+        if num_groups * num_beams > MAX_ROWS:
+            raise ModelError(
+                f"{request.num_candidates} candidates need {num_groups * num_beams} beams, more than {MAX_ROWS} of a "
+                "request; ask for fewer."
+            )
+        return num_groups
 
     def _engine_of(self, num_groups: int) -> Engine:
         if num_groups not in self._engines:
@@ -93,35 +117,50 @@ class EngineGenerator:
         """Advance everything inside by one token; return what ended since the last call.
 
         Raises:
+            OutOfMemory: the step does not fit; everything inside was dropped.
             Exception: a step failed as a whole; everything inside was dropped.
         """
         outcomes, self._failed = self._failed, []
         try:
             ended = [one for engine in self._engines.values() if engine.num_inside for one in engine.step()]
-        except Exception:
-            self._inside.clear()
-            for engine in self._engines.values():
-                engine.drop_all()
-            raise
-        return outcomes + [self._outcome(one) for one in ended]
+        except Exception as error:
+            is_memory = is_out_of_memory(error)
+            num_inside = self._drop_all(Ending.OUT_OF_MEMORY if is_memory else Ending.FAILED)
+            if not is_memory:
+                raise
+            raise OutOfMemory(f"Decoding {num_inside} requests at once does not fit into memory.") from error
+        outcomes += [self._outcome(one) for one in ended]
+        self._tell_load()
+        return outcomes
+
+    def _drop_all(self, ending: Ending) -> int:
+        """Forget everything inside, and return how many that were."""
+        num_inside = len(self._inside)
+        for _ in range(num_inside):
+            self._metrics.count_ending(ending, seconds=0.0)
+        self._inside.clear()
+        for engine in self._engines.values():
+            engine.drop_all()
+        torch.cuda.empty_cache()
+        self._tell_load()
+        return num_inside
+
+    def _tell_load(self) -> None:
+        num_rows = sum(engine.num_rows for engine in self._engines.values())
+        self._metrics.set_load(num_rows=num_rows, num_requests=len(self._inside))
 
     def _outcome(self, ended: Ended) -> Outcome:
-        request, _ = self._inside.pop(ended.id)
+        request = self._inside.pop(ended.id).request
         if ended.error is not None:
             return Failure(request_id=ended.id, error=ended.error)
-        found = [
-            self._texts.hypothesis(beam.tokens, beam.log_prob / beam.length) for group in ended.groups for beam in group
-        ]
-        return Generated(
-            request_id=ended.id,
-            candidates=self._texts.candidates(request, self._sound(found)) if found else (),
-            decoding_seconds=ended.seconds,
-        )
-
-    def _sound(self, found: list[Hypothesis]) -> list[Hypothesis]:
-        """Leave out what only filled a place: beams that had no possible token left."""
-        possible = [item for item in found if item.score > -1e6]
-        return possible or found
+        # A beam that had no possible token left only fills its place.
+        beams = [beam for group in ended.groups for beam in group if beam.score > IMPOSSIBLE / 2]
+        try:
+            found = [self._texts.hypothesis(beam.tokens, beam.log_prob / beam.length) for beam in beams]
+            candidates = self._texts.candidates(request, found) if found else ()
+        except Exception as error:  # of this text alone
+            return Failure(request_id=ended.id, error=error)
+        return Generated(request_id=ended.id, candidates=candidates, decoding_seconds=ended.seconds)
 
     def load_adapter(self, name: str, folder: Path) -> None:
         """Take in an adapter beside those that are loaded, between two steps; requests may name it from now on.
@@ -133,7 +172,7 @@ class EngineGenerator:
 
     def unload_adapter(self, name: str) -> None:
         """Let go of an adapter. Raises: ModelError, when a request inside uses it, or it is not loaded."""
-        num_users = sum((request.adapter or self._info.adapter) == name for request, _ in self._inside.values())
+        num_users = sum(inside.adapter == name for inside in self._inside.values())
         if num_users:
             raise ModelError(f"The adapter {name} is in use by {num_users} requests; unload it once they have ended.")
         self._adapters.unload(name)
@@ -170,8 +209,7 @@ class EngineGenerator:
         """Return the text of a request's best beam; None before its first token and once it has ended."""
         if request_id not in self._inside:
             return None
-        _, engine = self._inside[request_id]
-        tokens = engine.best_so_far(request_id)
+        tokens = self._inside[request_id].engine.best_so_far(request_id)
         return None if tokens is None else self._texts.decode(tokens)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Generated]:
@@ -196,9 +234,3 @@ class EngineGenerator:
             for answer in answers
             if isinstance(answer, Generated)
         ]
-
-
-def require_engine(reason: str | None) -> None:
-    """Raise ModelError when there is a `reason` why the engine cannot run the model."""
-    if reason is not None:
-        raise ModelError(f"ENGINE=beam cannot run this model: {reason}; set ENGINE=auto.")

@@ -46,6 +46,9 @@ def read_lora(folder: Path) -> Lora:
         ModelError: a file is missing or damaged, or the adapter is of a kind that the engine does not compute.
     """
     config, tensors = _read_files(folder)
+    start = config.get("init_lora_weights", True)
+    if start not in (True, False, "gaussian"):  # these change the base's weights as well
+        raise ModelError(f"The adapter {folder} has init_lora_weights = {start}, which the engine does not compute.")
     for name, plain in _PLAIN.items():
         if config.get(name, plain) not in (plain, None):
             raise ModelError(f"The adapter {folder} has {name} = {config[name]}, which the engine does not compute.")

@@ -69,6 +69,10 @@ class ResidentAdapters:
             return self._slots[name] if name is not None else -1
         raise ModelError(f"The adapter {name} is not loaded; loaded are {', '.join(self.names) or 'none'}.")
 
+    def adopt(self, name: str) -> None:
+        """Call the weights as they are the merged adapter `name`; there are no originals to restore."""
+        self._merged = name
+
     def load(self, name: str, folder: Path) -> None:
         """Put the adapter of `folder` into a free slot, in place.
 
@@ -124,7 +128,9 @@ class ResidentAdapters:
         self._merged = name
 
     def restore(self) -> None:
-        """Put the original weights back, to the bit."""
+        """Put the original weights back, to the bit. Raises: ModelError, when nobody has kept them."""
+        if self._merged is not None and not self._originals:
+            raise ModelError(f"The adapter {self._merged} was merged when the model was loaded; start without ADAPTER.")
         for layer, (into, out_of) in zip(self._weights.layers, self._originals, strict=False):
             layer.into.copy_(into)
             layer.out_of.copy_(out_of)
@@ -146,20 +152,19 @@ class ResidentAdapters:
         return self._tables[layer][2:]
 
     def _widen(self, rank: int) -> None:
-        """Make slots of `rank`, with what the narrower ones held."""
-        old_rank, old_tables = self._rank, self._tables
-        self._rank, self._layout = rank, self._layout + 1
-        self._tables = [self._empty_tables(number) for number in range(len(self._weights.layers))]
-        for new, old in zip(self._tables, old_tables, strict=False):
+        """Make slots of `rank`, with what the narrower ones held; nothing changes when memory runs out."""
+        tables = [self._empty_tables(number, rank) for number in range(len(self._weights.layers))]
+        for new, old in zip(tables, self._tables, strict=False):
             for new_table, old_table in zip(new, old, strict=True):
                 halves = new_table.view(2 * self._num_slots, rank, -1)
-                halves[:, :old_rank] = old_table.view(2 * self._num_slots, old_rank, -1)
+                halves[:, : self._rank] = old_table.view(2 * self._num_slots, self._rank, -1)
+        self._tables, self._rank, self._layout = tables, rank, self._layout + 1
 
     def _columns(self, slot: int) -> slice:
         return slice(2 * self._rank * slot, 2 * self._rank * (slot + 1))
 
-    def _empty_tables(self, layer: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        columns = 2 * self._num_slots * self._rank
+    def _empty_tables(self, layer: int, rank: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        columns = 2 * self._num_slots * rank
         matrices = (self._weights.layers[layer].into, self._weights.layers[layer].out_of)
         (into_out, into_in), (out_out, out_in) = (tuple(matrix.shape) for matrix in matrices)
 

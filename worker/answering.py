@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from core.backoff import backoff_seconds
-from core.errors import MjpromptError, ModelCrashed, OutOfMemory, StorageBusy, StorageError
+from core.errors import MjpromptError, ModelCrashed, OutOfMemory, RequestFailed, StorageBusy, StorageError
 from core.logs import get_logger
 from core.records import ClaimedRequest, ModelInfo
 from falcon.generator import Generated
@@ -29,6 +29,7 @@ MAX_CRASHES = 3  # single requests crashing in a row before the process is given
 MAX_STORE_ATTEMPTS = 4
 CRASHED = "The model stopped while it wrote this answer; please ask again."
 TOO_LARGE = "The worker's memory is too small for this request; please ask again with a shorter idea."
+NOT_DECODED = "The model could not write an answer to this idea; please ask again in other words."
 WROTE_NOTHING = "The model wrote nothing for this idea; please ask again in other words."
 NOT_STORED = "The answer to this idea could not be stored; please ask again."
 Result = TypeVar("Result")
@@ -107,6 +108,8 @@ class Answerer:
             answers = await self._decode(batch)
         except OutOfMemory:
             return await self._after_out_of_memory(batch, stay)
+        except RequestFailed:
+            return await self._after_failure(batch)
         except Exception:
             return await self._after_crash(batch, stay)
         self._crashes = 0
@@ -127,6 +130,14 @@ class Answerer:
         if stay.is_in_company:  # it may fit beside fewer
             return [batch]
         await self._fail(batch[0], TOO_LARGE)
+        return []
+
+    async def _after_failure(self, batch: Batch) -> list[Batch]:
+        """Record that a request failed by itself; the model is sound."""
+        if len(batch) > 1:
+            return _alone(batch)
+        log.exception("request.undecodable", request_id=batch[0].claim.id)
+        await self._fail(batch[0], NOT_DECODED)
         return []
 
     async def _after_crash(self, batch: Batch, stay: Stay) -> list[Batch]:

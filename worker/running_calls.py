@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from core.errors import OutOfMemory, RequestFailed
 from falcon.generator import Failure, Generated, GenerationRequest, Outcome, RunningGenerator
 
 Answers = Future[list[Generated]]
@@ -30,10 +31,19 @@ class _Call:
         for request in self.requests:
             outcome = self.outcomes[request.id]
             if isinstance(outcome, Failure):
-                self.answers.set_exception(outcome.error)
+                self.answers.set_exception(_of_one_request(outcome.error))
                 return
             answers.append(outcome)
         self.answers.set_result(answers)
+
+
+def _of_one_request(error: Exception) -> Exception:
+    """Return what a call is told of a request that failed alone: not that the model crashed."""
+    if isinstance(error, OutOfMemory):
+        return error
+    failed = RequestFailed(f"This request cannot be decoded: {error}")
+    failed.__cause__ = error
+    return failed
 
 
 class RunningCalls:

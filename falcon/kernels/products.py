@@ -34,8 +34,11 @@ class Tiling:
     stages: int
 
 
-def choose_tiling(num_rows: int, num_outputs: int, num_inputs: int, kind: int) -> Tiling:
-    """Return a tiling that keeps some 132 multiprocessors busy with reads of the matrix."""
+def choose_tiling(num_rows: int, num_outputs: int, num_inputs: int, kind: int, shared_bytes: int = 232448) -> Tiling:
+    """Return a tiling that keeps some 132 multiprocessors busy with reads of the matrix.
+
+    `shared_bytes` is what a program may use of a multiprocessor's shared memory: smaller GPUs get fewer stages.
+    """
     rows = max(16, min(64, triton.next_power_of_2(num_rows)))
     is_wide = num_outputs >= 16384
     if num_outputs < 1024:  # an adapter's: a few outputs of many inputs
@@ -49,6 +52,10 @@ def choose_tiling(num_rows: int, num_outputs: int, num_inputs: int, kind: int) -
         outputs, inputs, stages = (64, 256, 4) if is_wide else (32, 128, 3)
     blocks = triton.cdiv(num_outputs, outputs) * triton.cdiv(num_rows, rows)
     shares = 1 if is_wide else max(1, min(8, 568 // blocks))
+    while stages > 2 and 2 * stages * inputs * (rows + outputs) > shared_bytes:
+        stages -= 1
+    if 2 * stages * inputs * (rows + outputs) > shared_bytes:
+        inputs //= 2
     return Tiling(rows, outputs, inputs, shares, 4, stages)
 
 
@@ -58,7 +65,8 @@ class Products:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._partials = torch.empty(0, dtype=torch.float32, device=device)
-        self._unpacked: dict[int, Tensor] = {}
+        self._unpacked: dict[tuple[int, torch.dtype], Tensor] = {}
+        self._shared_bytes = _shared_bytes(device)
         self._arrived = torch.zeros(65536, dtype=torch.int32, device=device)
 
     def reserve(self, num_floats: int) -> None:
@@ -78,7 +86,7 @@ class Products:
         """Return x (R, K) times matrix^T, times `mask` (R, N) and added to `onto` (R, N) in place where given."""
         (num_rows, num_inputs), num_outputs = x.shape, matrix.shape[0]
         kind = INT8 if isinstance(matrix, Int8Matrix) else NF4 if isinstance(matrix, Nf4Matrix) else PLAIN
-        tiling = tiling or choose_tiling(num_rows, num_outputs, num_inputs, kind)
+        tiling = tiling or choose_tiling(num_rows, num_outputs, num_inputs, kind, self._shared_bytes)
         codes, scales = _parts(matrix)
         out = torch.empty(num_rows, num_outputs, dtype=x.dtype, device=x.device) if onto is None else onto
         blocks = (triton.cdiv(num_outputs, tiling.outputs), triton.cdiv(num_rows, tiling.rows), tiling.shares)
@@ -105,9 +113,9 @@ class Products:
     def unpack(self, matrix: Int8Matrix | Nf4Matrix, dtype: torch.dtype) -> Tensor:
         """Return the matrix (N, K) in `dtype`, in scratch memory that the next one of its size overwrites."""
         num_outputs, num_inputs = matrix.shape
-        out = self._unpacked.get(matrix.numel())
+        out = self._unpacked.get((matrix.numel(), dtype))
         if out is None:
-            out = self._unpacked[matrix.numel()] = torch.empty(matrix.numel(), dtype=dtype, device=self._device)
+            out = self._unpacked[matrix.numel(), dtype] = torch.empty(matrix.numel(), dtype=dtype, device=self._device)
         is_nf4 = isinstance(matrix, Nf4Matrix)
         _unpack[(num_outputs, triton.cdiv(num_inputs, UNPACKED_AT_ONCE))](
             *_parts(matrix),
@@ -119,6 +127,13 @@ class Products:
             num_warps=4,
         )
         return out.view(num_outputs, num_inputs)
+
+
+def _shared_bytes(device: torch.device) -> int:
+    if device.type != "cuda":
+        return 232448  # an H100's, where kernels are interpreted
+    properties = torch.cuda.get_device_properties(device)
+    return int(getattr(properties, "shared_memory_per_block_optin", 101376))
 
 
 @triton.jit

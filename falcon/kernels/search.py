@@ -1,4 +1,4 @@
-"""One step of beam search for every group in one kernel: what `beam_search.advance` and `Seats.follow` do in eighty.
+"""One step of beam search for every group in one kernel: what `Seats.go_on` does in eighty.
 
 A program owns one group of one request. It holds the candidates in registers, finds everybody's place by comparing all
 with all, reads every text that it will move before it writes one, and so reorders in place. The rules are those of
@@ -16,6 +16,7 @@ from torch import Tensor
 from falcon.beam_search import IMPOSSIBLE, Beams, SearchSettings
 from falcon.seats import Seats, first_seats
 
+MAX_TEXT_TOKENS = 16384  # that a program may hold in registers
 _EARLY = {False: 0, True: 1, "never": 2}
 
 
@@ -24,7 +25,8 @@ class KernelSeats(Seats):
 
     def go_on(self, num_seats: int, scores: Tensor, log_probs: Tensor, token_ids: Tensor) -> None:
         """Advance the first seats by one token; see `Seats.go_on`."""
-        if self._search.is_diverse or self._search.is_stochastic:
+        num_texts = triton.next_power_of_2(2 * self._search.beams_per_group) * self.places.shape[2]
+        if self._search.is_diverse or self._search.is_stochastic or num_texts > MAX_TEXT_TOKENS:
             super().go_on(num_seats, scores, log_probs, token_ids)
             return
         beams = first_seats(self.beams, num_seats)

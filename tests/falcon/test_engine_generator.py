@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from core.errors import ModelError
+from core.errors import ModelError, OutOfMemory
 from core.parameters import parse, validate
 from core.settings import POCKET_FOLDER, load_settings
 from falcon.decode_config import DecodeConfig
 from falcon.decoding import TransformersGenerator
 from falcon.engine_generator import EngineGenerator
 from falcon.generator import Failure, Generated, Outcome, RunningGenerator
+from falcon.joined_weights import join_weights
 from falcon.loading import LoadedModel
-from falcon.prompt_texts import MAX_SUBJECT_TOKENS
+from falcon.prompt_texts import MAX_SUBJECT_TOKENS, PromptTexts
 from falcon.selection import content_words, jaccard_distance
-from falcon.serving import CPU_CAPACITY, build_engine_generator, load_generator, why_not_engine
+from falcon.serving import CPU_CAPACITY, build_engine_generator, load_generator, plan_capacity, why_not_engine
 from tests.falcon.test_adapters import write_adapter
 from tests.falcon.test_decoding import IDEA, SUBJECTS, CancelledAfter, request, texts
 from tests.falcon.tiny_falcon import change_json
@@ -202,7 +204,7 @@ def test_adapters_come_and_go_while_others_decode(speaking: Path, shipped_config
     assert loaded.info.adapter == "champion"
     assert texts(loaded.generate([request()])[0]) == adapted
     loaded.merge_adapter("champion")
-    assert len(texts(loaded.generate([request()])[0])) == len(adapted)
+    assert loaded._adapters.merged == "champion"
     loaded.merge_adapter(None)
     loaded.serve_adapter(None)
     assert texts(loaded.generate([request()])[0]) == base
@@ -244,3 +246,80 @@ def test_engine_request_gets_the_seed_that_was_given_or_one_of_its_own(generator
     assert given.seed == 7
     assert first.seed != second.seed
     assert generator._engine_request(request(id="one")).seed == first.seed
+
+
+def test_text_that_cannot_be_finished_fails_alone(
+    answered: EngineGenerator, pocket: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raised out of the step, so everybody inside was taken for lost and one of them stayed for ever."""
+    finish = answered._texts.candidates
+
+    def finish_or_fail(asked: Any, found: Any) -> Any:
+        if asked.subject == "a red fox":
+            raise ValueError("no such prompt")
+        return finish(asked, found)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answered._texts, "candidates", finish_or_fail)
+        answered.submit(request("a red fox"))
+        answered.submit(request())
+        outcomes = to_the_end(answered)
+    assert isinstance(outcomes["a red fox"], Failure)
+    assert len(candidates(outcomes[IDEA])) == 4
+
+
+def test_request_that_is_inside_already_is_refused(answered: EngineGenerator) -> None:
+    answered.submit(request())
+    answered.submit(request())
+    first = answered.step()
+    assert [type(outcome) for outcome in first] == [Failure]
+    assert len(candidates(to_the_end(answered)[IDEA])) == 4
+
+
+def test_more_candidates_than_a_request_has_beams_for_are_refused(answered: EngineGenerator) -> None:
+    answered.submit(request(num_candidates=100))
+    (outcome,) = answered.step()
+    assert isinstance(outcome, Failure)
+    assert "100 candidates need 200 beams" in str(outcome.error)
+
+
+def test_step_without_memory_is_told_as_such_and_the_next_request_is_answered(
+    generator: EngineGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    generator.submit(request("a red fox"))
+    generator.submit(request())
+    with monkeypatch.context() as patch:
+        patch.setattr(generator._engines[4].model, "hidden", no_memory)
+        with pytest.raises(OutOfMemory, match="2 requests at once"):
+            generator.step()
+    assert generator.num_inside == 0
+    assert generator.metrics.snapshot()["endings"]["out_of_memory"] == 2  # type: ignore[index]
+    assert len(texts(generator.generate([request()])[0])) == 4
+
+
+def test_adapter_that_a_default_request_began_with_stays_until_it_has_ended(speaking: Path) -> None:
+    """Who asks for nothing gets the adapter that serves; another one may serve before that request is done."""
+    loaded = load_generator(load_settings(_env_file=None, model_id=str(speaking)))
+    assert isinstance(loaded, EngineGenerator)
+    for name in ("champion", "challenger"):
+        loaded.load_adapter(name, speaking.parent / name)
+    loaded.serve_adapter("champion")
+    loaded.submit(request())
+    loaded.step()
+    loaded.serve_adapter("challenger")
+    with pytest.raises(ModelError, match="in use by 1 requests"):
+        loaded.unload_adapter("champion")
+    to_the_end(loaded)
+    loaded.unload_adapter("champion")
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [(None, 4), (2, 2), (1000, 128)])
+def test_a_cpu_holds_four_requests_or_as_many_as_are_wanted(
+    pocket: LoadedModel, shipped_config: DecodeConfig, wanted: int | None, expected: int
+) -> None:
+    weights = join_weights(own_copy(pocket).model, 64)
+    texts_of_pocket = PromptTexts(pocket.tokenizer, shipped_config, 8192)
+    assert plan_capacity(weights, texts_of_pocket, wanted) == expected

@@ -222,7 +222,7 @@ def test_moved_request_keeps_what_is_known_of_it() -> None:
     log_probs = log_probs_of(1)
     both = rules.apply(log_probs.repeat(2, 1, 1, 1), beams_that_wrote([texts, texts]), tensor(2, 2))
     assert not torch.equal(both[0], both[1])
-    rules.move(1, 0)
+    rules.move(torch.tensor([1]), torch.tensor([0]))
     assert torch.equal(rules.apply(log_probs, beams_that_wrote([texts]), tensor(2))[0], both[1])
 
 

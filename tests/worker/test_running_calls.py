@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from core.errors import OutOfMemory
+from core.errors import OutOfMemory, RequestFailed
 from falcon.generator import Generated, GenerationRequest
 from tests.worker.fakes import FakeRunningGenerator
 from worker.engine_thread import EngineThread
@@ -51,7 +51,7 @@ async def test_a_later_call_may_end_before_an_earlier_one() -> None:
     engine = await started(fake)
     long = asyncio.create_task(engine.generate([request("a cat")]))
     await asyncio.to_thread(fake.decoding.wait)
-    with pytest.raises(RuntimeError, match="venomous"):
+    with pytest.raises(RequestFailed, match="venomous"):
         await asyncio.wait_for(engine.generate([request("venom")]), 5)
     assert not long.done(), "a request that fails alone leaves the others inside"
     fake.delay_seconds = 0
@@ -62,7 +62,7 @@ async def test_a_later_call_may_end_before_an_earlier_one() -> None:
 async def test_a_call_with_a_failed_request_ends_with_the_failure_once_all_its_requests_have() -> None:
     engine = await started(FakeRunningGenerator(delay_seconds=0.2))
     begun = time.monotonic()
-    with pytest.raises(RuntimeError, match="venomous"):
+    with pytest.raises(RequestFailed, match="venomous"):
         await engine.generate([request("venom"), request("a cat")])
     assert time.monotonic() - begun >= 0.2
     assert await engine.stop(timeout_seconds=5)
