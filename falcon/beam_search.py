@@ -227,7 +227,8 @@ def advance(
     parents, tokens = best.parents.gather(2, kept), best.tokens.gather(2, kept)
     # 3. The K best of what ended before and now.
     is_open = beams.is_open.clone()
-    _finish(beams, best, written, is_ending, settings)
+    if _may_end(is_ending):
+        _finish(beams, best, written, is_ending, settings)
     _keep(beams.tokens, _gather_texts(written, kept), is_open)
     _keep(beams.scores, running_scores, is_open)
     _keep(beams.log_probs, best.log_probs.gather(2, kept), is_open)
@@ -283,6 +284,11 @@ def _written(beams: Beams, best: _Candidates) -> Tensor:
 
 def _gather_texts(texts: Tensor, places: Tensor) -> Tensor:
     return texts.gather(2, places.unsqueeze(3).expand(*places.shape, texts.shape[3]))
+
+
+def _may_end(is_ending: Tensor) -> bool:
+    """Say whether a candidate may end now; only a CPU looks, since asking a device would mean waiting for it."""
+    return is_ending.device.type != "cpu" or bool(is_ending.any())
 
 
 def _finish(beams: Beams, best: _Candidates, written: Tensor, is_ending: Tensor, settings: SearchSettings) -> None:

@@ -76,8 +76,9 @@ def banned_words(scores: Tensor, history: Tensor, lengths: Tensor, words: Banned
 
 def min_new_tokens(scores: Tensor, num_new: Tensor, minimum: int, eos_token_id: int) -> Tensor:
     """Return `scores` (R, V) with minus infinity for EOS in rows that wrote fewer than `minimum` tokens (R,)."""
-    is_eos = torch.arange(scores.shape[1], device=scores.device) == eos_token_id
-    return scores.masked_fill((num_new < minimum)[:, None] & is_eos, -torch.inf)
+    scores = scores.clone()
+    scores[:, eos_token_id].masked_fill_(num_new < minimum, -torch.inf)
+    return scores
 
 
 def forced_prefix(scores: Tensor, num_new: Tensor, prefix: Tensor, prefix_lengths: Tensor) -> Tensor:

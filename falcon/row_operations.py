@@ -22,11 +22,14 @@ class TorchOperations:
 
     def __init__(self, weights: JoinedWeights) -> None:
         dtype = weights.dtype
-        self._cos, self._sin = weights.cos.to(dtype), weights.sin.to(dtype)
         self._num_heads, self._head_size = weights.num_heads, weights.head_size
+        first, second = weights.sin.chunk(2, 1)
+        signed = torch.cat([-first, second], 1)  # for heads whose halves changed places
+        self._cos = _rotations(weights.cos.to(dtype), self._num_heads, of_value=1)
+        self._sin = _rotations(signed.to(dtype), self._num_heads, of_value=0)
 
     def layer_norm(self, x: Tensor, norm: Norm) -> Tensor:
-        return F.layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps)
+        return torch.layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps)
 
     def product(self, x: Tensor, matrix: Any, *, onto: Tensor | None = None) -> Tensor:
         if not isinstance(matrix, Tensor):
@@ -34,13 +37,9 @@ class TorchOperations:
         return F.linear(x, matrix) if onto is None else onto.addmm_(x, matrix.T)
 
     def shortlist(self, logits: Tensor, size: int) -> Shortlist:
-        log_probs = logits.float().log_softmax(1)
-        best = log_probs.topk(size)
-        return Shortlist(
-            log_probs=best.values,
-            token_ids=best.indices,
-            is_finite=log_probs.amax(1) <= 0,  # False for NaN
-        )
+        best = logits.float().log_softmax(1).topk(size)
+        # Where one logit is no number, all log-probabilities are NaN.
+        return Shortlist(log_probs=best.values, token_ids=best.indices, is_finite=best.values[:, 0] <= 0)
 
     def top_tokens(self, scores: Tensor, size: int) -> Tensor:
         return scores.topk(size).indices
@@ -52,42 +51,55 @@ class TorchOperations:
         return F.linear(x, matrix).mul_(mask)
 
     def prepare(self, rows: Rows) -> "PreparedRows":
-        seen = rows.positions[:, None] >= torch.arange(rows.longest, device=rows.positions.device)
+        is_seen = rows.positions[:, None] >= torch.arange(rows.longest, device=rows.positions.device)
+        bias = torch.zeros(is_seen.shape, dtype=self._cos.dtype, device=is_seen.device)
         return PreparedRows(
-            cos=self._cos[rows.positions].unsqueeze(1),
-            sin=self._sin[rows.positions].unsqueeze(1),
-            places=rows.places[:, : rows.longest],
+            cos=self._cos[rows.positions],
+            sin=self._sin[rows.positions],
+            places=rows.places[:, : rows.longest].flatten(),
             write_at=rows.write_at,
-            seen=seen[:, None, None],
+            bias=bias.masked_fill_(~is_seen, -torch.inf).unsqueeze(1),
         )
 
     def attend(self, y: Tensor, prepared: "PreparedRows", memory: Tensor) -> Tensor:
-        num_rows, heads, size = len(y), self._num_heads, self._head_size
-        qkv = y[:, : (heads + 2) * size].view(num_rows, heads + 2, size)
-        turned = _turn(qkv[:, : heads + 1], prepared)  # query heads and the key
-        memory.index_copy_(0, prepared.write_at, torch.cat([turned[:, heads], qkv[:, heads + 1]], 1))
-        # All heads share one key/value head: as queries of one head they meet a fused kernel, and keys are read once.
-        seen = memory[prepared.places].unsqueeze(1)  # (R, 1, L, 2D)
-        attended = F.scaled_dot_product_attention(
-            turned[:, None, :heads], seen[..., :size], seen[..., size:], attn_mask=prepared.seen
-        )
-        return torch.cat([attended.reshape(num_rows, -1), F.gelu(y[:, (heads + 2) * size :])], 1)
+        heads, size = self._num_heads, self._head_size
+        qkv, up = y.split([(heads + 2) * size, y.shape[1] - (heads + 2) * size], 1)
+        qkv = qkv.view(len(y), heads + 2, size)
+        turned = torch.addcmul(qkv * prepared.cos, qkv.roll(size // 2, 2), prepared.sin)
+        query, stored = turned.split([heads, 2], 1)
+        memory.index_copy_(0, prepared.write_at, stored.flatten(1))
+        keys, values = memory.index_select(0, prepared.places).view(len(y), -1, 2 * size).chunk(2, 2)
+        return torch.cat([_attention(query, keys, values, prepared.bias).flatten(1), F.gelu(up)], 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRows:
-    """What all layers share: rotations (R, 1, D), the texts' places (R, L), and what each row may see (R, 1, 1, L)."""
+    """What all layers share: rotations, the texts' places (R·L,), and what hides later places (R, 1, L): 0 or -inf.
+
+    A rotation is a row's factors (R, H+2, D) for query heads, key and value; the value is turned by nothing.
+    """
 
     cos: Tensor
     sin: Tensor
     places: Tensor
     write_at: Tensor
-    seen: Tensor
+    bias: Tensor
 
 
-def _turn(heads: Tensor, prepared: PreparedRows) -> Tensor:
-    first, second = heads.chunk(2, 2)
-    return torch.addcmul(heads * prepared.cos, torch.cat([-second, first], 2), prepared.sin)
+def _rotations(table: Tensor, num_heads: int, *, of_value: float) -> Tensor:
+    """Return (L, H+2, D) the `table` (L, D) for every head and the key, and one number for the value."""
+    return torch.cat(
+        [table.unsqueeze(1).expand(-1, num_heads + 1, -1), torch.full_like(table, of_value).unsqueeze(1)], 1
+    )
+
+
+def _attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Return (R, H, D) attention of query (R, H, D) to keys and values (R, L, D), which all heads share."""
+    # Heads as queries of one head meet a fused kernel.
+    attended = F.scaled_dot_product_attention(
+        query.unsqueeze(1), keys.unsqueeze(1), values.unsqueeze(1), attn_mask=bias.unsqueeze(1)
+    )
+    return attended.squeeze(1)
 
 
 class PackedOperations(TorchOperations):
