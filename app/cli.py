@@ -162,7 +162,8 @@ def ask(
     if not 1 <= count <= MAX_CANDIDATES:
         raise UserError(f"--count {count} is out of range; ask for 1 to {MAX_CANDIDATES} prompts.")
     settings = _settings(log_level="WARNING", precision=precision)
-    engine = EngineThread(partial(context.obj.load, settings))
+    alone = settings.model_copy(update={"max_batch_requests": 1})  # a model that is loaded here has one question
+    engine = EngineThread(partial(context.obj.load, alone))
     try:
         answer = ask_idea(settings, idea, num_candidates=count, precision=precision, engine=engine)
         if is_json:

@@ -61,6 +61,7 @@ REPLY_OF: Mapping[type[errors.MjpromptError], Reply] = {
     errors.TrainingFailed: _FAULT,
     errors.InvalidData: _FAULT,
     errors.AddressInUse: _FAULT,
+    errors.RequestFailed: _FAULT,
 }
 
 OF_HTTP_STATUS: Mapping[int, Reply] = {

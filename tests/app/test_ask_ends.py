@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import aiosqlite
@@ -37,6 +37,15 @@ async def test_deadline_in_a_long_step_is_one_sentence_and_exit_1(mjprompt: Mjpr
     assert ended.stderr == "No answer was ready in time; please ask again in a moment.\n"
 
 
+@pytest.fixture
+def hang_up_arrives() -> Iterator[None]:
+    """What is started meanwhile is ended by SIGHUP, also in a suite that was started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hang_up_arrives")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_signal_takes_the_request_back_and_tells_in_the_exit_status(
     mjprompt: Mjprompt, number: signal.Signals
