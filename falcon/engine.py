@@ -14,14 +14,14 @@ Shapes: B seats, G groups, K beams of one group, R rows, V vocabulary.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from core.errors import ModelError
 from falcon.beam_search import Beams, FinishedBeam, SearchSettings, hypotheses_by_group, take
-from falcon.row_model import RowModel, Rows
+from falcon.row_model import RowModel
 from falcon.search_rules import Known, RuleSettings, SearchRules
 from falcon.seats import Newcomer, Seats, first_seats, to_device
 from falcon.serving_metrics import Ending, ServingMetrics
@@ -311,9 +311,9 @@ class Engine:
         rows = self._seats.decoding_rows(num_seats, longest)
         num_rows = len(rows.tokens)
         if prompts is not None:
-            rows = joined(rows, self._seats.prompt_rows(*prompts, longest))
+            rows = rows.followed_by(self._seats.prompt_rows(*prompts, longest))
         if not adapter_layout:
-            rows = without_adapters(rows)
+            rows = replace(rows, adapter_slots=None)
         logits = self.model.logits(self.model.hidden(rows)[:num_rows])
         self._seats.go_on(num_seats, *self._shortlist(num_seats, beams, logits))
         is_broken = self._seats.is_broken[:num_seats]
@@ -412,28 +412,3 @@ class Engine:
 
     def _tensor(self, values: Sequence[int]) -> Tensor:
         return to_device(list(values), self.model.weights.device)
-
-
-def joined(rows: Rows, others: Rows) -> Rows:
-    """Return `rows` with `others` behind them."""
-    assert rows.adapter_slots is not None
-    assert others.adapter_slots is not None
-    return Rows(
-        tokens=torch.cat([rows.tokens, others.tokens]),
-        positions=torch.cat([rows.positions, others.positions]),
-        write_at=torch.cat([rows.write_at, others.write_at]),
-        places=torch.cat([rows.places, others.places]),
-        longest=max(rows.longest, others.longest),
-        adapter_slots=torch.cat([rows.adapter_slots, others.adapter_slots]),
-    )
-
-
-def without_adapters(rows: Rows) -> Rows:
-    """Return `rows` with nobody using an adapter."""
-    return Rows(
-        tokens=rows.tokens,
-        positions=rows.positions,
-        write_at=rows.write_at,
-        places=rows.places,
-        longest=rows.longest,
-    )

@@ -11,6 +11,7 @@ Shapes: R rows, E hidden size, H query heads, D head size, F width of the MLP, V
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from falcon.joined_weights import JoinedWeights, Norm
@@ -33,6 +34,19 @@ class Rows:
     places: Tensor
     longest: int
     adapter_slots: Tensor | None = None
+
+    def followed_by(self, others: "Rows") -> "Rows":
+        """Return these rows with `others` behind them; both have adapter slots."""
+        assert self.adapter_slots is not None
+        assert others.adapter_slots is not None
+        return Rows(
+            tokens=torch.cat([self.tokens, others.tokens]),
+            positions=torch.cat([self.positions, others.positions]),
+            write_at=torch.cat([self.write_at, others.write_at]),
+            places=torch.cat([self.places, others.places]),
+            longest=max(self.longest, others.longest),
+            adapter_slots=torch.cat([self.adapter_slots, others.adapter_slots]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

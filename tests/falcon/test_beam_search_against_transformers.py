@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from transformers import FalconForCausalLM, GenerationConfig
 
 from falcon.beam_search import EarlyStopping, SearchSettings, hypotheses
+from tests.falcon.engine_world import generated
 from tests.falcon.plain_search import EOS, falcon_model, falcon_with_eos, search
 from tests.falcon.tiny_falcon import WORDS
 
@@ -20,35 +21,12 @@ def model_that(bias: float) -> FalconForCausalLM:
     return falcon_with_eos(bias)
 
 
-def generated(
-    model: FalconForCausalLM, prompt: list[int], search: SearchSettings
-) -> tuple[list[list[int]], list[float]]:
-    """Return transformers' new tokens, EOS from their end on, and its scores."""
-    output = model.generate(
-        input_ids=torch.tensor([prompt]),
-        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-        generation_config=GenerationConfig(
-            do_sample=False,
-            use_cache=False,  # with equal shapes in every forward, close scores cannot change places
-            num_beams=search.num_beams,
-            num_return_sequences=search.num_return_sequences,
-            length_penalty=search.length_penalty,
-            early_stopping=search.early_stopping,
-            max_new_tokens=search.max_new_tokens,
-            eos_token_id=EOS,
-            pad_token_id=EOS,
-            output_scores=True,
-            return_dict_in_generate=True,
-        ),
-    )
-    return output.sequences[:, len(prompt) :].tolist(), output.sequences_scores.tolist()
-
-
 def assert_same_as_transformers(bias: float, prompts: list[list[int]], asked: SearchSettings) -> None:
     model = model_that(bias)
     found = hypotheses(search(falcon_model(model), prompts, asked), asked)
     for prompt, mine in zip(prompts, found, strict=True):
-        texts, scores = generated(model, prompt, asked)
+        # With equal shapes in every forward, close scores cannot change places.
+        texts, scores = generated(model, prompt, asked, use_cache=False)
         width = len(texts[0])
         assert [item.tokens + [EOS] * (width - item.length) for item in mine] == texts
         assert [item.score for item in mine] == pytest.approx(scores, abs=1e-4)

