@@ -16,8 +16,8 @@ from tests.fakes.plain_discord_bot import PlainBot, card, running_bot
 
 
 @pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as started:
+async def fake(request: pytest.FixtureRequest) -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord(acknowledge_within_seconds=getattr(request, "param", None)) as started:
         yield started
 
 
@@ -79,9 +79,10 @@ async def test_second_acknowledgement_is_a_violation(fake: FakeDiscord, bot: Pla
     assert len(fake.violations) == 1
 
 
+@pytest.mark.parametrize("fake", [0.3], indirect=True)
 async def test_late_acknowledgement_is_refused_and_a_violation(fake: FakeDiscord, bot: PlainBot, alice: Place) -> None:
     async def oversleep(interaction: discord.Interaction[Any]) -> None:
-        await asyncio.sleep(3.1)
+        await asyncio.sleep(0.4)
         await interaction.response.defer()
 
     bot.do = oversleep
@@ -89,7 +90,7 @@ async def test_late_acknowledgement_is_refused_and_a_violation(fake: FakeDiscord
     assert not asked.is_acknowledged
     await fake.wait_for(lambda: bot.errors)
     assert bot.errors[0].code == 10062
-    fake.expected_violations = ("COMMAND do: not acknowledged within 3 s", "10062")
+    fake.expected_violations = ("COMMAND do: not acknowledged within 0.3 s", "10062")
     assert len(fake.violations) == 2
 
 

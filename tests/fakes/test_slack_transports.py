@@ -19,7 +19,7 @@ impatient = pytest.mark.parametrize("slack", [0.3], indirect=True)
 
 @pytest.fixture
 async def slack(request: pytest.FixtureRequest) -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(ack_seconds=getattr(request, "param", 3.0)) as slack:
+    async with FakeSlack(ack_seconds=getattr(request, "param", None)) as slack:
         slack.retry_delays_seconds[:] = [0.0, 0.02, 0.02]
         yield slack
 

@@ -20,7 +20,7 @@ from tests.fakes.slack.workspaces import Team
 
 @pytest.fixture
 async def slack(request: pytest.FixtureRequest) -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(trigger_seconds=getattr(request, "param", 3.0)) as slack:
+    async with FakeSlack(trigger_seconds=getattr(request, "param", None)) as slack:
         yield slack
 
 

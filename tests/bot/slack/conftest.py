@@ -55,17 +55,17 @@ class World:
             conversation_external_id=place.channel.id,
         )
 
-    async def shown(self, find: Callable[[], object], *, within_seconds: float = 8.0) -> object:
+    async def shown(self, find: Callable[[], object], *, within_seconds: float = 20.0) -> object:
         return await self.slack.wait_for(find, within_seconds=within_seconds)
 
-    async def message(self, where: Channel, fragment: str, *, within_seconds: float = 8.0) -> Message:
+    async def message(self, where: Channel, fragment: str, *, within_seconds: float = 20.0) -> Message:
         """Wait for a message that everybody in `where` sees and whose text contains `fragment`."""
         return await self.slack.wait_for(
             lambda: next((each for each in reversed(where.messages) if fragment in each.text), None),
             within_seconds=within_seconds,
         )
 
-    async def private(self, place: Place, fragment: str, *, within_seconds: float = 5.0) -> Message:
+    async def private(self, place: Place, fragment: str, *, within_seconds: float = 20.0) -> Message:
         """Wait for a message that only the person sees."""
         return await self.slack.wait_for(
             lambda: next(
@@ -74,7 +74,7 @@ class World:
             within_seconds=within_seconds,
         )
 
-    async def form(self, person: Person, title: str, *, within_seconds: float = 5.0) -> View:
+    async def form(self, person: Person, title: str, *, within_seconds: float = 20.0) -> View:
         """Wait for a form with this title."""
         return await self.slack.wait_for(
             lambda: next((view for view in reversed(person.views) if view.title == title), None),
@@ -86,7 +86,7 @@ class World:
         await place.slash("/mjprompt", idea)
         return await self.message(place.channel, f"{idea}, children's book illustration")
 
-    async def direct(self, place: Place, fragment: str, *, within_seconds: float = 8.0) -> Message:
+    async def direct(self, place: Place, fragment: str, *, within_seconds: float = 20.0) -> Message:
         """Wait for a direct message of the bot's to the person."""
         return await self.message(self.team.direct_channel(place.person), fragment, within_seconds=within_seconds)
 

@@ -20,7 +20,6 @@ from tests.fakes.discord.payloads import Payload
 from tests.fakes.discord.permissions import EVERYONE, Permission
 from tests.fakes.discord.world import Channel, ChannelType, User, World
 
-ACKNOWLEDGE_WITHIN_SECONDS = 3.0
 TOKEN_LIFE_SECONDS = 15 * 60
 MAX_FOLLOWUPS_OF_USER_INSTALL = 5
 BOUNDED_INTERACTIONS = 5_000
@@ -62,6 +61,7 @@ class Interaction:
     source: Message | None
     created_at: float
     sent_at_monotonic: float
+    acknowledge_within_seconds: float
     payload: Payload = field(default_factory=dict)
     callback_body: Payload | None = None
     acked_after_seconds: float | None = None
@@ -89,7 +89,7 @@ class Interaction:
     def is_too_late(self) -> bool:
         """Tell whether Discord gave up waiting for the acknowledgement."""
         waited = time.monotonic() - self.sent_at_monotonic
-        return not self.is_acknowledged and waited > ACKNOWLEDGE_WITHIN_SECONDS
+        return not self.is_acknowledged and waited > self.acknowledge_within_seconds
 
     def is_expired(self, clock: VirtualClock) -> bool:
         """Tell whether the token's fifteen minutes are over."""
@@ -106,7 +106,7 @@ class Interaction:
     def watch(self, on_missed: Callable[["Interaction"], None]) -> None:
         """Call `on_missed` when the deadline passes without an acknowledgement."""
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(ACKNOWLEDGE_WITHIN_SECONDS, on_missed, self)
+        self._deadline = loop.call_later(self.acknowledge_within_seconds, on_missed, self)
 
     def forget(self) -> None:
         """Stop the deadline; for the end of a test."""
@@ -125,7 +125,15 @@ class Interaction:
 class Interactions:
     """Makes interactions, tells the bot about them and finds them again by what the bot calls them."""
 
-    def __init__(self, world: World, on_missed: Callable[[Interaction], None], *, keep_history: bool) -> None:
+    def __init__(
+        self,
+        world: World,
+        on_missed: Callable[[Interaction], None],
+        *,
+        acknowledge_within_seconds: float,
+        keep_history: bool,
+    ) -> None:
+        self.acknowledge_within_seconds = acknowledge_within_seconds
         limit = None if keep_history else BOUNDED_INTERACTIONS
         self._world = world
         self._on_missed = on_missed
@@ -164,6 +172,7 @@ class Interactions:
             source=source,
             created_at=self._world.clock.now(),
             sent_at_monotonic=time.monotonic(),
+            acknowledge_within_seconds=self.acknowledge_within_seconds,
         )
         interaction.payload = _payload(interaction, self._world.bot.id, source_payload)
         self._by_id.add(interaction.id, interaction)

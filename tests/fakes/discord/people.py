@@ -13,7 +13,6 @@ from tests.fakes.discord.components import ButtonStyle, Kind, walk
 from tests.fakes.discord.errors import NotPossible
 from tests.fakes.discord.forms import filled_in
 from tests.fakes.discord.interactions import (
-    ACKNOWLEDGE_WITHIN_SECONDS,
     Interaction,
     InteractionKind,
     Interactions,
@@ -28,7 +27,7 @@ class Place:
     def __init__(self, user: User, channel: Channel, commands: Commands, interactions: Interactions) -> None:
         self.user = user
         self.channel = channel
-        self.patience_seconds = ACKNOWLEDGE_WITHIN_SECONDS
+        self.patience_seconds = interactions.acknowledge_within_seconds
         self._commands = commands
         self._interactions = interactions
 

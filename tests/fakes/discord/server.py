@@ -26,7 +26,7 @@ from tests.fakes.clock import VirtualClock
 from tests.fakes.discord.commands import Commands
 from tests.fakes.discord.faults import Fault, Faults
 from tests.fakes.discord.gateway import Gateway, Stats
-from tests.fakes.discord.interactions import ACKNOWLEDGE_WITHIN_SECONDS, Interaction, Interactions
+from tests.fakes.discord.interactions import Interaction, Interactions
 from tests.fakes.discord.messages import Message
 from tests.fakes.discord.people import Place
 from tests.fakes.discord.posting import Posting
@@ -35,6 +35,7 @@ from tests.fakes.discord.routes_account import AccountRoutes
 from tests.fakes.discord.routes_channels import ChannelRoutes
 from tests.fakes.discord.routes_interactions import InteractionRoutes
 from tests.fakes.discord.world import Channel, Guild, User, World
+from tests.fakes.patience import acknowledgement_seconds
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GfakeD.iscordTokenOfTheFakeServerOnLoopback"
 GATEWAY_PATH = "/gateway/"
@@ -56,6 +57,7 @@ class FakeDiscord:
         num_shards: int = 1,
         keep_history: bool = True,
         token: str = TOKEN,
+        acknowledge_within_seconds: float | None = None,
     ) -> None:
         self.clock = clock or VirtualClock()
         self.token = token
@@ -64,7 +66,12 @@ class FakeDiscord:
         self.expected_violations: tuple[str, ...] = ()
         self.world = World(self.clock, self._go, keep_history=keep_history)
         self.commands = Commands(self.world.ids, self.world.bot.id)
-        self.interactions = Interactions(self.world, self._missed, keep_history=keep_history)
+        self.interactions = Interactions(
+            self.world,
+            self._missed,
+            acknowledge_within_seconds=acknowledge_within_seconds or acknowledgement_seconds(),
+            keep_history=keep_history,
+        )
         self.gateway = Gateway(self.world, self.token, num_shards, self._violate)
         self.world.tell = self.gateway.tell
         self._account = AccountRoutes(self.world, self.commands, num_shards)
@@ -178,7 +185,7 @@ class FakeDiscord:
         )
 
     async def wait_for(
-        self, predicate: Callable[[], object], *, timeout_seconds: float = 5.0, what: str = "what the test waits for"
+        self, predicate: Callable[[], object], *, timeout_seconds: float = 20.0, what: str = "what the test waits for"
     ) -> None:
         """Wait until `predicate` returns something true.
 
@@ -209,5 +216,5 @@ class FakeDiscord:
     def _missed(self, interaction: Interaction) -> None:
         self._violate(
             f"{interaction.kind.name} {interaction.data.get('name') or interaction.data.get('custom_id')}: "
-            f"not acknowledged within {ACKNOWLEDGE_WITHIN_SECONDS:.0f} s"
+            f"not acknowledged within {interaction.acknowledge_within_seconds:g} s"
         )

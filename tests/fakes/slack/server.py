@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, TypeVar
 from aiohttp import web
 
 from tests.fakes.clock import VirtualClock
+from tests.fakes.patience import acknowledgement_seconds
 from tests.fakes.slack.account_methods import account_methods
 from tests.fakes.slack.answers import answer_by_url
 from tests.fakes.slack.chat_methods import PostRates, chat_methods
@@ -34,8 +35,6 @@ from tests.fakes.slack.world import DEFAULT_BOT_SCOPES, World
 T = TypeVar("T")
 MAX_DELIVERIES_KEPT = 2_000
 POLL_SECONDS = 0.005
-ACK_SECONDS = 3.0
-TRIGGER_SECONDS = 3.0
 RETRY_DELAYS_SECONDS = (0.0, 60.0, 300.0)
 
 
@@ -51,8 +50,8 @@ class FakeSlack:
         client_id: str = "111.222",
         client_secret: str = "fake-client-secret",
         bot_scopes: tuple[str, ...] = DEFAULT_BOT_SCOPES,
-        ack_seconds: float = ACK_SECONDS,
-        trigger_seconds: float = TRIGGER_SECONDS,
+        ack_seconds: float | None = None,
+        trigger_seconds: float | None = None,
     ) -> None:
         self.world = World(
             app_token=app_token,
@@ -60,8 +59,8 @@ class FakeSlack:
             client_id=client_id,
             client_secret=client_secret,
             bot_scopes=bot_scopes,
-            ack_seconds=ack_seconds,
-            trigger_seconds=trigger_seconds,
+            ack_seconds=ack_seconds or acknowledgement_seconds(),
+            trigger_seconds=trigger_seconds or acknowledgement_seconds(),
         )
         self.world.outbound = self
         self.retry_delays_seconds = list(RETRY_DELAYS_SECONDS)  # of the Events API; a test may change the items
@@ -234,7 +233,7 @@ class FakeSlack:
         """Ask every client to open a new socket."""
         await self.sockets.disconnect(reason)
 
-    async def wait_for(self, condition: Callable[[], T | None], *, within_seconds: float = 5.0) -> T:
+    async def wait_for(self, condition: Callable[[], T | None], *, within_seconds: float = 20.0) -> T:
         """Return what `condition` returns as soon as it is truthy.
 
         Raises:
@@ -246,7 +245,7 @@ class FakeSlack:
             await asyncio.sleep(POLL_SECONDS)
         return found
 
-    async def wait_until_connected(self, *, within_seconds: float = 5.0) -> None:
+    async def wait_until_connected(self, *, within_seconds: float = 20.0) -> None:
         """Wait for a socket."""
         await self.wait_for(lambda: self.is_connected, within_seconds=within_seconds)
 
