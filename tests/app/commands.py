@@ -90,7 +90,7 @@ class Mjprompt:
             if process.returncode is None:
                 for member in (*family.children(recursive=True), family):
                     member.send_signal(signal.SIGKILL)
-                await process.communicate()
+            await process.communicate()  # also of one that a test has killed: its pipes would stay open
 
     async def _start(
         self, arguments: Sequence[str | bytes], module: str, environment: dict[str, str]

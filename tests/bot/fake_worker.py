@@ -4,9 +4,11 @@ Tests pause it to look at waiting, and read `answered` to see that nothing is an
 """
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from core.errors import StorageBusy
 from core.records import CandidateDraft, ClaimedRequest, ModelInfo, WorkerState
 from storage import workers
 from storage.database import Database
@@ -82,16 +84,23 @@ class FakeWorker:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             if self._state is not None:
-                await self.announce(self._state)
+                with suppress(StorageBusy):  # as the real one: a test may hold the database for long
+                    await self.announce(self._state)
 
     async def _claim_and_answer(self) -> None:
         while True:
             await self._may_claim.wait()
-            claims = await self._queue.claim(WORKER_ID, self._batch)
+            claims = await self._claim()
             for claim in claims:
                 await self._answer(claim)
             if not claims:
                 await asyncio.sleep(IDLE_SECONDS)
+
+    async def _claim(self) -> list[ClaimedRequest]:
+        try:
+            return await self._queue.claim(WORKER_ID, self._batch)
+        except StorageBusy:
+            return []
 
     async def _answer(self, claim: ClaimedRequest) -> None:
         drafts = drafts_for(claim.subject, claim.num_candidates)

@@ -19,8 +19,9 @@ from core.records import RunState
 from storage import clock
 from storage.training_runs import Trainer
 from tests.trainer.test_progress import MOMENT
+from trainer.run.owner import SILENCE, is_alive
 from trainer.run.progress import Moment
-from trainer.run.record import SILENCE, NewRun, RunBook, RunRecord, is_alive
+from trainer.run.record import NewRun, RunBook, RunRecord
 
 NEW = NewRun(base_model="pocket", base_revision=None, config={"lora": {}}, seed=0)
 HERE = socket.gethostname()

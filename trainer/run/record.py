@@ -5,31 +5,25 @@ written for a moment does not stop a training: the next figures come soon.
 """
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
-
-import psutil
 
 from core.errors import StorageBusy, StorageError, TrainingFailed
 from core.logs import get_logger
 from core.rated_pairs import RatedPair
 from core.records import RunState, TrainingRunView
-from storage import clock, training_data, training_runs
+from storage import training_data, training_runs
 from storage.database import Session, open_database
-from storage.training_runs import Owner, Trainer
 from trainer.likelihood import Likelihood
+from trainer.run.owner import is_alive, own_process
 from trainer.run.progress import Moment
 
 log = get_logger(__name__)
 SECONDS_BETWEEN_REPORTS = 2.0
-SILENCE = timedelta(minutes=10)  # after which a trainer on another machine counts as gone
 RESUMABLE_STATES = (RunState.STOPPED, RunState.FAILED, RunState.RUNNING)
 Result = TypeVar("Result")
 
@@ -226,19 +220,3 @@ class RunRecord:
         except (StorageBusy, StorageError) as error:
             log.warning("train.row_not_written", run=self.run_id, reason=str(error))
             return None
-
-
-def own_process() -> Owner:
-    """Return what this process is called in the row of a run that it trains."""
-    return Owner(socket.gethostname(), os.getpid())
-
-
-def is_alive(trainer: Trainer) -> bool:
-    """Say whether a trainer still trains: by its process here, by when it was last heard of elsewhere."""
-    if trainer.host != socket.gethostname():
-        return clock.utc_now() - trainer.heard_at < SILENCE
-    try:
-        started = psutil.Process(trainer.process_id).create_time()
-    except psutil.Error:
-        return False
-    return started <= trainer.heard_at.timestamp()  # else the number has been given to another process since
