@@ -14,7 +14,7 @@ import psutil
 
 from core.settings import PROJECT_ROOT
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0  # below the limit of one test
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 

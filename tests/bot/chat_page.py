@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 IDEA = "a boy running in the snow"
+PATIENCE_MILLISECONDS = 20_000  # on a machine that does much else
 
 
 @dataclass(kw_only=True)
@@ -60,11 +61,14 @@ class ChatPage:
         self.problems = [problem for problem in self.problems if not problem.startswith("Failed to load resource")]
 
 
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
+
+
 @asynccontextmanager
 async def open_chat(chromium: Browser, address: str, *, visitor: str | None = None) -> AsyncIterator[ChatPage]:
     """Open the chat in a fresh browser profile, as `visitor` where given; its console must stay free of errors."""
     context = await chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=address)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     if visitor is not None:
         await context.add_cookies([{"name": "mjprompt_visitor", "value": visitor, "url": address}])

@@ -122,10 +122,10 @@ async def test_replayed_event_carries_the_retry_headers(app: TinyApp, slack: Fak
     assert app.headers[1]["x-slack-retry-reason"] == ["timeout"]
 
 
-async def test_five_hundred_commands_at_once_are_all_acknowledged(app: TinyApp, slack: FakeSlack, here: Place) -> None:
-    sent = await asyncio.gather(*(here.slash("/ephemeral", str(number)) for number in range(500)))
+async def test_a_hundred_commands_at_once_are_all_acknowledged(app: TinyApp, slack: FakeSlack, here: Place) -> None:
+    sent = await asyncio.gather(*(here.slash("/ephemeral", str(number)) for number in range(100)))
     assert all(each.is_acknowledged for each in sent)
-    assert sorted(map(int, app.seen)) == list(range(500))
+    assert sorted(map(int, app.seen)) == list(range(100))
 
 
 async def test_response_url_takes_five_answers(slack: FakeSlack, team: Team, here: Place) -> None:

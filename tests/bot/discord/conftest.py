@@ -146,7 +146,7 @@ async def database(discord_settings: Settings) -> AsyncIterator[Database]:
 async def env(discord_settings: Settings, database: Database) -> AsyncIterator[simcord.Env]:
     queue = SqlQueue(database, lease_seconds=discord_settings.lease_seconds, max_attempts=discord_settings.max_attempts)
     services = open_services(database, queue, discord_settings)
-    env = simcord.Env(DiscordBot(services, shard_count=1, redraw_pause_seconds=0.01))
+    env = simcord.Env(DiscordBot(services, shard_count=1, redraw_pause_seconds=0.01), settle_timeout=30.0)
     await env.start()
     yield env
     await env.shutdown()
