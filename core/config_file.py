@@ -1,12 +1,14 @@
 """TOML tables to frozen dataclasses: an unknown key, a missing key or an ill-typed value is an error that names it.
 
-Fields are plain values, `Literal` words, `X | None`, dataclasses (sections), lists, and tuples of either a fixed length
-or any (an array of tables is a tuple of dataclasses). Only a field that has a default may be left out.
+Fields are plain values, `Literal` words, string enums, `X | None`, dataclasses (sections), lists, and tuples of
+either a fixed length or any (an array of tables is a tuple of dataclasses). Only a field that has a default may be
+left out.
 """
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -63,6 +65,8 @@ def _value(kind: Any, value: Any, *, where: str) -> Any:
         return _list(get_args(kind)[0], value, where=where)
     if get_origin(kind) is tuple:
         return _tuple(get_args(kind), value, where=where)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(_word(tuple(kind), value, where=where))
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

@@ -8,6 +8,7 @@
     │   ├── NotFound             no such request or candidate, or not this person's
     │   │   └── ForeignId        it is there, but not for this person; says the same as NotFound
     │   ├── NotAllowed           the person may not do this
+    │   ├── NotPossible          what was asked for cannot be done as things are; the message says what to change
     │   └── TooManyRequests      a quota or the queue's limit is reached
     ├── TransientError           the same call may succeed later
     │   ├── StorageBusy          the database is locked by somebody else
@@ -62,6 +63,10 @@ class ForeignId(NotFound):
 
 class NotAllowed(UserError):
     """The person may not do this."""
+
+
+class NotPossible(UserError):
+    """What was asked for cannot be done as things are."""
 
 
 class TooManyRequests(UserError):

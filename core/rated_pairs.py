@@ -17,6 +17,7 @@ class RatedPair:
 
     `parameters` are the asker's own, which stand in the prompt as well. `vote_event_ids` are the presses that the pair
     came from, in order, so that a run can say what it learned from. A correction counts as one thumb up by its author.
+    `weight` is how much its opinions are worth, 1 where nobody weighed them.
     """
 
     subject: str
@@ -26,8 +27,21 @@ class RatedPair:
     num_up: int
     num_down: int
     vote_event_ids: tuple[int, ...]
+    weight: float = 1.0
 
     @property
     def is_liked(self) -> bool:
         """Say whether more people liked than disliked it."""
         return self.num_up > self.num_down
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferredPrompt:
+    """Two prompts of one request, of which people preferred `chosen`; the rest is as in `RatedPair`."""
+
+    subject: str
+    parameters: str
+    chosen: str
+    rejected: str
+    vote_event_ids: tuple[int, ...]
+    weight: float = 1.0

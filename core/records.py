@@ -78,6 +78,7 @@ class AuditAction(StrEnum):
     EXPORT = "export"
     FOREIGN_ID = "foreign_id"  # pressed on something of another workspace
     UNINSTALL = "uninstall"
+    CANCEL_RETRAIN = "cancel_retrain"
 
 
 class WorkerState(StrEnum):

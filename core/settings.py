@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.errors import ConfigError
 from core.midjourney_versions import canonical_version
 from core.operators import read_operators
+from core.release_channels import read_release_channels
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 POCKET_FOLDER = PROJECT_ROOT / "models" / "pocket"
@@ -34,6 +35,10 @@ class Settings(BaseSettings):
     engine: EngineChoice = "auto"  # auto: the beam-search engine where it knows the model, transformers elsewhere
     batch_invariant: bool = False  # on CUDA: the same answer to the bit whatever else is decoded
     decode_config: Path = PROJECT_ROOT / "configs" / "decode.toml"
+
+    # Learning from votes
+    cycle_config: Path = PROJECT_ROOT / "configs" / "cycle.toml"
+    gate_config: Path = PROJECT_ROOT / "configs" / "gate.toml"
 
     # Midjourney
     midjourney_version: str = "8.2"
@@ -73,6 +78,7 @@ class Settings(BaseSettings):
 
     # Who may act on the shared model
     operator_ids: str = ""  # comma list of platform:user-id
+    release_notes: str = ""  # comma list of channels that are told when a new adapter serves
 
     # Logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -109,6 +115,12 @@ class Settings(BaseSettings):
     @classmethod
     def _readable_operators(cls, value: str) -> str:
         read_operators(value)
+        return value
+
+    @field_validator("release_notes")
+    @classmethod
+    def _readable_channels(cls, value: str) -> str:
+        read_release_channels(value)
         return value
 
     @model_validator(mode="after")

@@ -1,17 +1,39 @@
-"""Adapters as people see them: what serves now, what it learned from, what could serve instead."""
+"""Adapters as people see them: what serves now, what it learned from, what could serve instead.
 
-from collections.abc import Sequence
+How one comes to serve is in storage/serving.py.
+"""
 
-from sqlalchemy import Select, func, select, union
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from sqlalchemy import CompoundSelect, Select, func, select, union, update
+
+from core.errors import NotFound
 from core.records import ModelStatus, WorkerState, WorkerStatus
 from storage import workers
+from storage.cycle_tables import CycleRow
 from storage.database import Session
 from storage.forecast import WORKER_SILENCE_SECONDS
+from storage.promotions import PROMOTABLE_STATES
 from storage.states import AdapterState
 from storage.tables import AdapterRow, CandidateRow, RequestRow, TrainingExampleRow, VoteEventRow
 
-PROMOTABLE_STATES = (AdapterState.CANDIDATE, AdapterState.CANARY, AdapterState.RETIRED)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """What one adapter learned from: its votes, the people who pressed them, and the examples that they went into.
+
+    `labels` counts votes in examples by what they made of them. `num_forgotten` votes are gone since with their people,
+    and in none of the other numbers. `cycle_id` is None for an adapter that no cycle trained.
+    """
+
+    adapter_id: str
+    cycle_id: str | None
+    num_votes: int
+    num_people: int
+    num_examples: int
+    num_forgotten: int
+    labels: Mapping[str, int]
 
 
 async def status(session: Session, *, viewer_id: str | None) -> ModelStatus:
@@ -37,6 +59,67 @@ async def names(session: Session) -> list[str]:
 
 async def that_learned_from(session: Session, user_id: str) -> tuple[str, ...]:
     """Return the adapters of the runs that saw a vote by this person, or anybody's vote on what they asked for."""
+    query = select(AdapterRow.id).where(AdapterRow.training_run_id.in_(runs_that_learned_from(user_id)))
+    return tuple(await session.scalars(query.order_by(AdapterRow.id)))
+
+
+def runs_that_learned_from(user_id: str) -> Select[str]:
+    """Return a SELECT of the runs that saw a vote which goes when this person is forgotten."""
+    return select(TrainingExampleRow.run_id).where(TrainingExampleRow.vote_event_id.in_(_presses_of(user_id)))
+
+
+async def count_forgotten(session: Session, user_id: str) -> None:
+    """Add to each adapter how many of its votes are about to go with this person."""
+    run_id = AdapterRow.training_run_id
+    going = select(func.count(TrainingExampleRow.vote_event_id.distinct())).where(
+        TrainingExampleRow.run_id == run_id, TrainingExampleRow.vote_event_id.in_(_presses_of(user_id))
+    )
+    change = update(AdapterRow).where(run_id.in_(runs_that_learned_from(user_id)))
+    more = AdapterRow.num_forgotten + going.correlate(AdapterRow).scalar_subquery()
+    await session.execute(change.values(num_forgotten=more))
+
+
+async def lineage(session: Session, adapter_id: str) -> Lineage:
+    """Tell what an adapter learned from.
+
+    Raises:
+        NotFound: there is no such adapter.
+    """
+    adapter = await session.get(AdapterRow, adapter_id)
+    if adapter is None:
+        raise NotFound(f"There is no adapter {adapter_id}; it may be one that was never registered here.")
+    num_votes, num_people, num_examples = (await session.execute(_totals(adapter.training_run_id))).one()
+    cycle = select(CycleRow.id).where(CycleRow.run_id == adapter.training_run_id)
+    return Lineage(
+        adapter_id=adapter_id,
+        cycle_id=await session.scalar(cycle.order_by(CycleRow.id.desc()).limit(1)),
+        num_votes=num_votes,
+        num_people=num_people,
+        num_examples=num_examples,
+        num_forgotten=adapter.num_forgotten,
+        labels=await _labels(session, adapter.training_run_id),
+    )
+
+
+def _totals(run_id: str | None) -> Select[int, int, int]:
+    """Return a SELECT of a run's votes, the people behind them, and its examples."""
+    example = TrainingExampleRow
+    counts = select(
+        func.count(example.vote_event_id.distinct()),
+        func.count(VoteEventRow.user_id.distinct()),
+        func.count(func.nullif(example.example, "").distinct()),
+    )
+    return counts.join(VoteEventRow, VoteEventRow.id == example.vote_event_id).where(example.run_id == run_id)
+
+
+async def _labels(session: Session, run_id: str | None) -> dict[str, int]:
+    label = TrainingExampleRow.label
+    query = select(label, func.count()).where(TrainingExampleRow.run_id == run_id).group_by(label).order_by(label)
+    return {label: count for label, count in await session.execute(query) if label is not None}
+
+
+def _presses_of(user_id: str) -> CompoundSelect[int]:
+    """Return a SELECT of the presses by this person, and of anybody's on what they asked for: all that go with them."""
     theirs = select(VoteEventRow.id).where(VoteEventRow.user_id == user_id)
     on_theirs = (
         select(VoteEventRow.id)
@@ -44,9 +127,7 @@ async def that_learned_from(session: Session, user_id: str) -> tuple[str, ...]:
         .join(RequestRow, RequestRow.id == CandidateRow.request_id)
         .where(RequestRow.user_id == user_id)
     )
-    runs = select(TrainingExampleRow.run_id).where(TrainingExampleRow.vote_event_id.in_(union(theirs, on_theirs)))
-    query = select(AdapterRow.id).where(AdapterRow.training_run_id.in_(runs))
-    return tuple(await session.scalars(query.order_by(AdapterRow.id)))
+    return union(theirs, on_theirs)
 
 
 def _best(live: Sequence[WorkerStatus]) -> WorkerStatus | None:
@@ -67,9 +148,8 @@ async def _active(session: Session, worker: WorkerStatus | None) -> AdapterRow |
 async def _count_votes(session: Session, adapter: AdapterRow | None, *, user_id: str | None = None) -> int:
     if adapter is None:
         return 0
-    query: Select[int] = (
-        select(func.count()).select_from(TrainingExampleRow).where(TrainingExampleRow.run_id == adapter.training_run_id)
-    )
+    votes = func.count(TrainingExampleRow.vote_event_id.distinct())
+    query: Select[int] = select(votes).where(TrainingExampleRow.run_id == adapter.training_run_id)
     if user_id is not None:
         voted = VoteEventRow.id == TrainingExampleRow.vote_event_id
         query = query.join(VoteEventRow, voted).where(VoteEventRow.user_id == user_id)

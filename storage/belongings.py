@@ -1,7 +1,7 @@
 """What belongs to a person: one condition for each kind of row, for showing, exporting and deleting alike.
 
 Whatever else hangs below these rows (everybody's votes on their prompts, messages on their way out) goes with them by
-ON DELETE CASCADE. Audit rows stay, without the person's id.
+ON DELETE CASCADE. Audit rows, cycles and promotions stay, without the person's id.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, select
 
 from storage.columns import Row
+from storage.cycle_tables import CycleMessageRow
 from storage.tables import (
     CandidateRow,
     ConsentRow,
@@ -35,7 +36,9 @@ class Belonging:
 
 
 def _is_theirs(
-    row: type[ConsentRow | FavoriteRow | FeedbackRow | RequestRow | SeenEventRow | VoteEventRow | VoteRow],
+    row: type[
+        ConsentRow | CycleMessageRow | FavoriteRow | FeedbackRow | RequestRow | SeenEventRow | VoteEventRow | VoteRow
+    ],
 ) -> Condition:
     return lambda user_id: row.user_id == user_id
 
@@ -52,11 +55,13 @@ VOTE_EVENTS = Belonging("vote_events", VoteEventRow, _is_theirs(VoteEventRow))
 FEEDBACK = Belonging("feedback", FeedbackRow, _is_theirs(FeedbackRow))
 FAVORITES = Belonging("favorites", FavoriteRow, _is_theirs(FavoriteRow))
 CONSENTS = Belonging("consents", ConsentRow, _is_theirs(ConsentRow))
+CYCLE_MESSAGES = Belonging("cycle_messages", CycleMessageRow, _is_theirs(CycleMessageRow))
 SEEN_EVENTS = Belonging("seen_events", SeenEventRow, _is_theirs(SeenEventRow))
 
 # In an order of deletion that never leaves a row without the one it refers to.
 BELONGINGS = (
     SEEN_EVENTS,
+    CYCLE_MESSAGES,
     MESSAGES,
     FAVORITES,
     FEEDBACK,

@@ -19,3 +19,19 @@ class AdapterState(StrEnum):
     ACTIVE = "active"  # answers the requests
     RETIRED = "retired"  # was active, replaced by a newer one
     REJECTED = "rejected"  # did not pass the gate
+
+
+class PromotionReason(StrEnum):
+    """One meaning a reason why another adapter, or the base alone, began to serve."""
+
+    CANARY = "canary"  # people liked its prompts better
+    OPERATOR = "operator"  # an operator named it
+    ROLLBACK = "rollback"  # it served before, and what came after was taken back
+    FORGOTTEN = "forgotten"  # what served had learned from somebody who is forgotten
+
+
+class CycleMessageKind(StrEnum):
+    """One meaning a kind of chat message about a cycle of learning."""
+
+    LIVE = "live"  # edited for as long as the cycle goes on
+    NOTE = "note"  # says once that a new adapter serves

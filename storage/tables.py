@@ -2,8 +2,9 @@
 
 A row never leaves storage/: functions here return the frozen records of core/records.py. What a person can be
 forgotten by hangs below their user row with ON DELETE CASCADE. The order is that of the circle: who asks,
-what they ask, what they get, what they think of it, and what is learned from that. The tables that Slack's own
-library keeps its installations in are in storage/slack_tables.py.
+what they ask, what they get, what they think of it, and what is learned from that. The rows of whole cycles of
+learning are in storage/cycle_tables.py; the tables in which Slack's own library keeps its installations are in
+storage/slack_tables.py.
 """
 
 from datetime import datetime
@@ -23,6 +24,7 @@ from core.records import (
     WorkerState,
 )
 from storage.columns import ExternalId, Identifier, Row, enum_column
+from storage.cycle_tables import CycleRow
 from storage.slack_tables import declare_slack_tables
 from storage.states import AdapterState, OutboxState
 
@@ -312,7 +314,10 @@ class TrainingRunRow(Row):
 
 
 class TrainingExampleRow(Row):
-    """Which vote went into which run; it goes when the person who voted or asked is forgotten."""
+    """Which vote went into which example of which run; it goes when the person who voted or asked is forgotten.
+
+    A run that was told only which votes it learns from has one row for each, whose `example` is empty.
+    """
 
     __tablename__ = "training_examples"
 
@@ -320,6 +325,8 @@ class TrainingExampleRow(Row):
     vote_event_id: Mapped[int] = mapped_column(
         ForeignKey("vote_events.id", ondelete="CASCADE"), primary_key=True, index=True
     )
+    example: Mapped[str] = mapped_column(String(64), primary_key=True, server_default="")  # SHA-256, hexadecimal
+    label: Mapped[str | None] = mapped_column(String(16))  # what the vote made of the example
 
 
 class AdapterRow(Row):
@@ -345,6 +352,9 @@ class AdapterRow(Row):
     base_revision: Mapped[str | None] = mapped_column(Text)
     folder: Mapped[str] = mapped_column(Text)
     metrics: Mapped[dict[str, object]]
+    sha256: Mapped[str | None] = mapped_column(String(64))  # of its weights file, hexadecimal
+    reason: Mapped[str | None] = mapped_column(Text)  # why it is rejected or retired
+    num_forgotten: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # votes gone with their people
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -359,5 +369,6 @@ class SyncedCommandsRow(Row):
     synced_at: Mapped[datetime]
 
 
-METADATA = Row.metadata  # every table above and Slack's, as migrations and tests need them
+# Every table above, those of the cycles and Slack's, as migrations and tests need them.
+METADATA = CycleRow.metadata
 declare_slack_tables(METADATA)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import literal, select, update
+from sqlalchemy import select, update
 
 from core.errors import TrainingBusy, TrainingFailed
 from core.records import RunState, TrainingProgress, TrainingRunView
@@ -19,7 +19,7 @@ from storage.database import Session
 from storage.identifiers import new_id
 from storage.states import AdapterState
 from storage.tables import AdapterRow, TrainingExampleRow, TrainingRunRow, VoteEventRow
-from storage.upsert import insert_into
+from storage.upsert import dialect_of, insert_by_name
 
 VANISHED = "Its process ended without a word; `mjprompt train --resume` goes on from its last checkpoint."
 STARTABLE_STATES = (RunState.QUEUED, RunState.STOPPED, RunState.FAILED)
@@ -40,6 +40,15 @@ class Owner(NamedTuple):
 
     host: str
     process_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedVote:
+    """One press and the example that it went into: the example's SHA-256 in hexadecimal, and what it made of it."""
+
+    vote_event_id: int
+    label: str
+    example: str
 
 
 async def create(
@@ -109,16 +118,49 @@ async def require_idle(session: Session, *, is_alive: Callable[[Trainer], bool])
 
 
 async def describe(
-    session: Session, run_id: str, *, base_revision: str | None, dataset_hash: str, vote_event_ids: Sequence[int]
-) -> None:
-    """Keep what the run learns from; votes that were taken away since they were read are left out."""
+    session: Session,
+    run_id: str,
+    *,
+    base_revision: str | None,
+    dataset_hash: str,
+    vote_event_ids: Sequence[int] = (),
+    examples: Sequence[UsedVote] = (),
+) -> int:
+    """Keep what the run learns from, and return how many of its votes are gone since they were read.
+
+    Those are left out: whoever was behind them was forgotten, and must not be learned from. A vote is named by
+    `examples` once for each example that it went into, or by `vote_event_ids` where its run does not tell them apart.
+    """
     await _change(session, run_id, RunState.RUNNING, base_revision=base_revision, dataset_hash=dataset_hash)
-    for start in range(0, len(vote_event_ids), EXAMPLES_PER_INSERT):
-        there = select(literal(run_id), VoteEventRow.id).where(
-            VoteEventRow.id.in_(vote_event_ids[start : start + EXAMPLES_PER_INSERT])
-        )
-        insert = insert_into(session, TrainingExampleRow).from_select(["run_id", "vote_event_id"], there)
-        await session.execute(insert.on_conflict_do_nothing())
+    return await keep_votes(session, run_id, vote_event_ids, examples)
+
+
+async def keep_votes(
+    session: Session, run_id: str, vote_event_ids: Sequence[int], examples: Sequence[UsedVote] = ()
+) -> int:
+    """Keep votes as used by a run, in any state of it; the rest is as in `describe`."""
+    used: list[tuple[int, str, str | None]] = [(event, "", None) for event in vote_event_ids]
+    used += [(vote.vote_event_id, vote.example, vote.label) for vote in examples]
+    gone: set[int] = set()
+    for start in range(0, len(used), EXAMPLES_PER_INSERT):
+        gone |= await _keep_examples(session, run_id, used[start : start + EXAMPLES_PER_INSERT])
+    return len(gone)
+
+
+async def _keep_examples(session: Session, run_id: str, used: Sequence[tuple[int, str, str | None]]) -> set[int]:
+    """Return the votes that are gone; nothing is kept of those."""
+    events = {event for event, _, _ in used}
+    query = select(VoteEventRow.id).where(VoteEventRow.id.in_(events))
+    there = set(await session.scalars(query.with_for_update(read=True, key_share=True)))  # else one may go meanwhile
+    rows = [
+        {"run_id": run_id, "vote_event_id": event, "example": example, "label": label}
+        for event, example, label in used
+        if event in there
+    ]
+    if rows:
+        insert = insert_by_name(dialect_of(session), TrainingExampleRow, tuple(rows[0]))
+        await session.execute(insert.on_conflict_do_nothing(), rows)
+    return events - there
 
 
 async def report(session: Session, run_id: str, progress: TrainingProgress, *, owner: Owner) -> bool:
@@ -133,9 +175,12 @@ async def finish(
     *,
     metrics: Mapping[str, object],
     adapter_folder: str,
+    sha256: str | None = None,
     owner: Owner | None = None,
 ) -> bool:
     """Mark the run as done and add its adapter, under the run's own id, as a candidate.
+
+    `sha256` is that of its weights file, in hexadecimal.
 
     Return whether it was running, by `owner` where one is named; nothing is written where it was not.
     """
@@ -155,6 +200,7 @@ async def finish(
             base_revision=run.base_revision,
             folder=adapter_folder,
             metrics=dict(metrics),
+            sha256=sha256,
             created_at=now,
             updated_at=now,
         )

@@ -6,7 +6,7 @@ from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from core.records import Identity
-from storage import adapters, clock
+from storage import adapters, clock, cycles
 from storage.belongings import BELONGINGS
 from storage.database import Session
 from storage.identifiers import new_id
@@ -30,9 +30,13 @@ async def ensure_user(session: Session, identity: Identity) -> str:
 async def forget(session: Session, user_id: str) -> tuple[str, ...]:
     """Delete a person with all they asked, got, said and voted; return the adapters that had learned from it.
 
-    Forgetting somebody who is not known (any more) changes nothing.
+    Each of those keeps how many of its votes went, and an open cycle that learned from them is cancelled. Forgetting
+    somebody who is not known (any more) changes nothing.
     """
     learned = await adapters.that_learned_from(session, user_id)
+    await adapters.count_forgotten(session, user_id)
+    await cycles.cancel_because_forgotten(session, user_id)
+    await cycles.unname(session, user_id)
     for belonging in BELONGINGS:
         await session.execute(delete(belonging.row).where(belonging.of(user_id)))
     await session.execute(delete(UserRow).where(UserRow.id == user_id))

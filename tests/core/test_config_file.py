@@ -1,6 +1,7 @@
 """TOML tables as dataclasses: what is refused, and what the refusal says."""
 
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -191,3 +192,29 @@ def test_tables_in_place_of_an_array_of_tables_are_refused(tmp_path: Path) -> No
     table: dict[str, Any] = {"colours": [], "size": [1, 2], "wheels": {"side": "left"}}
     with pytest.raises(ConfigError, match=r"row: wheels = .* must be a list"):
         build_config(Cart, table, where="row")
+
+
+class Fuel(StrEnum):
+    PETROL = "petrol"
+    DIESEL = "diesel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truck:
+    fuel: Fuel
+    spare: Fuel | None = None
+    fuels: tuple[Fuel, ...] = ()
+
+
+def test_word_becomes_a_member_of_a_string_enum() -> None:
+    truck = build_config(Truck, {"fuel": "diesel", "spare": "petrol", "fuels": ["petrol", "diesel"]}, where="row")
+    assert truck == Truck(fuel=Fuel.DIESEL, spare=Fuel.PETROL, fuels=(Fuel.PETROL, Fuel.DIESEL))
+    assert type(truck.fuel) is Fuel
+    assert {type(fuel) for fuel in truck.fuels} == {Fuel}
+    assert build_config(Truck, asdict(truck), where="row") == truck
+
+
+@pytest.mark.parametrize("value", ["gas", 1, None, ["diesel"], "DIESEL"])
+def test_what_is_no_member_of_an_enum_is_refused_with_the_members(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"^row: fuel = .* must be one of petrol, diesel\.$"):
+        build_config(Truck, {"fuel": value}, where="row")

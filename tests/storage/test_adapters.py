@@ -34,7 +34,7 @@ async def train(world, adapter: str, state: str, at: datetime, *, base: str = "p
         for statement in (
             "INSERT INTO training_runs (id, state, base_model, config, seed, metrics, created_at)"
             " VALUES (:id, 'done', :base, '{}', 1, '{}', :at)",
-            "INSERT INTO training_examples SELECT :id, id FROM vote_events",
+            "INSERT INTO training_examples (run_id, vote_event_id) SELECT :id, id FROM vote_events",
             "INSERT INTO adapters (id, state, training_run_id, base_model, folder, metrics, created_at, updated_at)"
             " VALUES (:id, :state, :id, :base, 'a', '{}', :at, :at)",
         ):

@@ -29,7 +29,7 @@ from storage.migrations import (
 )
 from storage.tables import METADATA
 
-NUM_TABLES = 20
+NUM_TABLES = 23
 MOMENT = "'2026-01-01 00:00:00.000000'"
 
 
@@ -182,6 +182,45 @@ def test_workers_of_the_third_revision_come_through_up_and_down(tmp_path):
     command.downgrade(config, "0003")
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT id, state FROM workers").fetchall() == [("w", "ready")]
+    assert schema_of(path) == schema
+
+
+def test_examples_and_adapters_of_the_fourth_revision_come_through_up_and_down(tmp_path):
+    path = tmp_path / "a.db"
+    config = configured(url_of(path))
+    command.upgrade(config, "0004")
+    run = (
+        "INSERT INTO training_runs (id, state, base_model, config, seed, metrics, created_at)"
+        f" VALUES ('r', 'done', 'pocket', '{{}}', 1, '{{}}', {MOMENT})"
+    )
+    adapter = f"INSERT INTO adapters VALUES ('a', 'active', 'r', 'pocket', NULL, 'a', '{{}}', {MOMENT}, {MOMENT})"
+    columns = {
+        "users": "(id, platform, external_id, created_at)",
+        "requests": "(id, user_id, kind, is_private, idea, subject, parameters, images, midjourney_version,"
+        " num_candidates, avoid, state, created_at, deadline, attempts)",
+        "vote_events": "(id, user_id, candidate_id, event_id, thumb, created_at)",
+    }
+    values = {
+        "users": f"('u', 'web', 'U1', {MOMENT})",
+        "requests": f"('q', 'u', 'ask', 0, 'a boy', 'a boy', '', '[]', '8.2', 4, '[]', 'done', {MOMENT}, {MOMENT}, 1)",
+        "candidates": ROWS_OF_0001["candidates"].replace("'r'", "'q'"),
+        "vote_events": f"(7, 'u', 'c', 'e1', 'up', {MOMENT})",
+        "training_examples": "('r', 7)",
+    }
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in (run, adapter):
+            connection.execute(statement)
+        for table, row in values.items():
+            connection.execute(f"INSERT INTO {table} {columns.get(table, '')} VALUES {row}")
+    schema = schema_of(path)
+    upgrade(url_of(path))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("SELECT example, label FROM training_examples").fetchall() == [("", None)]
+        assert connection.execute("SELECT sha256, reason, num_forgotten FROM adapters").fetchall() == [(None, None, 0)]
+        connection.execute("INSERT INTO training_examples VALUES ('r', 7, 'e', 'liked')")
+    command.downgrade(config, "0004")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM training_examples").fetchall() == [("r", 7)]
     assert schema_of(path) == schema
 
 

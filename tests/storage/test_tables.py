@@ -141,5 +141,5 @@ def test_slacks_tables_equal_its_librarys_but_have_room_for_encrypted_tokens(our
 
 def test_every_row_says_what_it_is():
     mappers = list(WorkspaceRow.registry.mappers)
-    assert len(mappers) == 17
+    assert len(mappers) == 20
     assert all(inspect(mapper).class_.__doc__ for mapper in mappers)

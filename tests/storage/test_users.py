@@ -117,7 +117,8 @@ async def learn_from_everything(world, adapter: str) -> None:
                 f" VALUES ('run {adapter}', 'done', 'pocket', '{{}}', 1, '{{}}', {moment})"
             )
         )
-        await session.execute(text(f"INSERT INTO training_examples SELECT 'run {adapter}', id FROM vote_events"))
+        learn = "INSERT INTO training_examples (run_id, vote_event_id) SELECT 'run {adapter}', id FROM vote_events"
+        await session.execute(text(learn.format(adapter=adapter)))
         await session.execute(
             text(
                 "INSERT INTO adapters"
@@ -150,18 +151,16 @@ async def test_forgetting_a_user_deletes_everything_of_theirs_and_nothing_of_oth
 
 
 def test_all_that_hangs_below_a_person_is_a_belonging_and_nothing_else():
-    """Only what is a belonging is shown, exported and deleted; audit rows stay on purpose."""
-    below = {
-        table.name
-        for table in METADATA.tables.values()
-        for key in table.foreign_keys
-        if key.column.table.name == "users"
-    }
-    assert below - {"audit_events"} == {belonging.row.__tablename__ for belonging in BELONGINGS} - {
+    """Only what is a belonging is shown, exported and deleted; what outlives a person on purpose loses their id."""
+    keys = [key for table in METADATA.tables.values() for key in table.foreign_keys if key.column.table.name == "users"]
+    below = {key.parent.table.name for key in keys}
+    unnamed = {key.parent.table.name for key in keys if key.ondelete == "SET NULL"}
+    assert unnamed == {"audit_events", "cycles", "promotions"}
+    assert below - unnamed == {belonging.row.__tablename__ for belonging in BELONGINGS} - {
         "candidates",
         "outbox",
     }
-    assert len(BELONGINGS) == 9
+    assert len(BELONGINGS) == 10
 
 
 async def test_forgetting_lists_the_adapters_that_had_learned_from_them(world):
