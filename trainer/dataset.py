@@ -6,21 +6,23 @@ on nothing but the texts, the votes and the configuration: not on the order of f
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.errors import InvalidData
 from core.logs import get_logger
-from core.rated_pairs import RatedPair
+from core.rated_pairs import PreferredPrompt, RatedPair
 from trainer.cleaning import NameFinder
 from trainer.data.card import DataCard, SourceCard
-from trainer.data.mix import Keyed, content_hash, in_order, weighted
+from trainer.data.mix import content_hash, in_order, weighted
+from trainer.data.opinions import Learned, judge_preferred, learn
 from trainer.data.rated import NO_OPINIONS, UNLIKED, Opinions, settle
 from trainer.data.rows import Row, judge_all
 from trainer.data.sources import Source, read_source
-from trainer.data.split import Sides, split_pairs
+from trainer.data.split import Sides, split_pairs, without_leaks
 from trainer.pairs import Drop, Pair
-from trainer.train_config import DataConfig
+from trainer.preferences.pairs import JudgedPair, PreferredPair, UsedVote
+from trainer.train_config import DataConfig, ObjectiveName
 
 log = get_logger(__name__)
 NO_TEXT = "has no text in its columns"
@@ -34,19 +36,29 @@ _PARAMETER = re.compile(r"\s--([a-z]+)")
 class TrainingData:
     """What a run learns from and is measured on, each in an order that only depends on its content.
 
-    A pair stands in `train` as often as one epoch sees it. `vote_event_ids` are the presses behind the pairs of both
-    sides: what storage/ keeps as the votes that went into the run.
+    A pair stands in `train` as often as one epoch sees it, and weighs what `weights` say where it is not 1. `judged`
+    and `preferred` are learned from by objectives that compare; a liked pair among `judged` stands in `train` too, and
+    is learned from once. `used_votes` are the presses behind all of it: what storage/ keeps as the votes that went into
+    the run.
     """
 
     train: tuple[Pair, ...]
     validation: tuple[Pair, ...]
     card: DataCard
-    vote_event_ids: tuple[int, ...] = ()
+    weights: Mapping[Pair, float] = field(default_factory=dict)
+    judged: tuple[JudgedPair, ...] = ()
+    preferred: tuple[PreferredPair, ...] = ()
+    used_votes: tuple[UsedVote, ...] = ()
 
     @property
     def content_hash(self) -> str:
-        """One SHA-256, hexadecimal, for both sides."""
+        """One SHA-256, hexadecimal, for both sides and all opinions."""
         return self.card.content_hash
+
+    @property
+    def vote_event_ids(self) -> tuple[int, ...]:
+        """The presses, each once and in order."""
+        return tuple(sorted({vote.vote_event_id for vote in self.used_votes}))
 
 
 @dataclass(slots=True)
@@ -61,10 +73,19 @@ class _Gathered:
     dropped_pairs: Counter[str] = field(default_factory=Counter)
 
 
-def load_data(config: DataConfig, *, rated: Sequence[RatedPair] = (), version: str, names: NameFinder) -> TrainingData:
+def load_data(
+    config: DataConfig,
+    *,
+    rated: Sequence[RatedPair] = (),
+    preferred: Sequence[PreferredPrompt] = (),
+    objective: ObjectiveName = "supervised",
+    version: str,
+    names: NameFinder,
+) -> TrainingData:
     """Read the sources of `config` and return their pairs, written for Midjourney `version` and without `names`.
 
-    `rated` is what the source of kind `rated` consists of; it may be empty, as nobody may have voted yet.
+    `rated` is what the source of kind `rated` consists of; it may be empty, as nobody may have voted yet. Dislikes and
+    preferences are part of the data only where `objective` learns from them.
 
     Raises:
         InvalidData: a source cannot be read or gives nothing, or there are not two prompts that differ.
@@ -74,8 +95,15 @@ def load_data(config: DataConfig, *, rated: Sequence[RatedPair] = (), version: s
     _drop_repeats(gathered)
     pairs = [pair for one in gathered for pair in one.pairs]
     _require_enough(pairs)
-    sides = split_pairs(pairs, share=config.validation_share, max_validation=config.max_validation_pairs)
-    data = _assemble(config, gathered, sides, version=version, num_names=len(names))
+    sides = _split(config, gathered)
+    learned = learn(
+        [(one.opinions, one.source.config.weight) for one in gathered],
+        judge_preferred(preferred, names, version=version),
+        train=sides.train,
+        validation=sides.validation,
+        objective=objective,
+    )
+    data = _assemble(config, gathered, sides, learned, version=version, num_names=len(names))
     log.info(
         "data.loaded",
         train=len(data.train),
@@ -167,8 +195,17 @@ def _require_enough(pairs: Sequence[Pair]) -> None:
         )
 
 
+def _split(config: DataConfig, gathered: Sequence[_Gathered]) -> Sides:
+    pairs: dict[bool, list[Pair]] = {True: [], False: []}  # by whether they may measure
+    for one in gathered:
+        pairs[config.is_rated_held_out or one.source.config.kind != "rated"] += one.pairs
+    sides = split_pairs(pairs[True], share=config.validation_share, max_validation=config.max_validation_pairs)
+    train, leaks = without_leaks(pairs[False], sides.validation)
+    return Sides(train=sides.train | train, validation=sides.validation, dropped={**sides.dropped, **leaks})
+
+
 def _assemble(
-    config: DataConfig, gathered: Sequence[_Gathered], sides: Sides, *, version: str, num_names: int
+    config: DataConfig, gathered: Sequence[_Gathered], sides: Sides, learned: Learned, *, version: str, num_names: int
 ) -> TrainingData:
     seen = [
         weighted(sides.train.intersection(one.pairs), one.source.config.weight, seed=config.seed) for one in gathered
@@ -181,9 +218,8 @@ def _assemble(
                 f"The training data leaves nothing to {side} after the split by first clause; add prompts that begin "
                 "differently, or raise the weights."
             )
-    votes = _votes_behind(gathered, train, validation)
     card = DataCard(
-        content_hash=content_hash(train, validation),
+        content_hash=content_hash(train, validation, learned.keyed()),
         midjourney_version=version,
         num_names=num_names,
         validation_share=config.validation_share,
@@ -191,7 +227,9 @@ def _assemble(
         num_train=len(train),
         num_distinct=sum(map(len, seen)),
         num_validation=len(validation),
-        num_votes=len(votes),
+        num_votes=len({vote.vote_event_id for vote in learned.votes}),
+        num_judged=len(learned.judged),
+        num_preferred=len(learned.preferred),
         parameters=_count_parameters(item for counted in seen for item, _ in counted),
         sources=tuple(
             _source_card(one, sides, num_seen=sum(count for _, count in counted))
@@ -202,14 +240,11 @@ def _assemble(
         train=tuple(pair for _, pair in train),
         validation=tuple(pair for _, pair in validation),
         card=card,
-        vote_event_ids=votes,
+        weights=learned.weights,
+        judged=learned.judged,
+        preferred=learned.preferred,
+        used_votes=learned.votes,
     )
-
-
-def _votes_behind(gathered: Sequence[_Gathered], *sides: Sequence[Keyed]) -> tuple[int, ...]:
-    used = {pair for side in sides for _, pair in side}
-    events = (one.opinions.liked.items() for one in gathered)
-    return tuple(sorted({event for liked in events for pair, ids in liked if pair in used for event in ids}))
 
 
 def _count_parameters(pairs: Iterable[Pair]) -> dict[str, int]:

@@ -53,6 +53,10 @@ class EvaluationPlan:
         """The distinct subjects to answer, in the order of the pairs."""
         return list(dict.fromkeys(pair.subject for pair in self.pairs))[: self.num_subjects]
 
+    def warm_up(self) -> "EvaluationPlan":
+        """Return a plan for one answer that is not counted, since a process's first one takes longer."""
+        return replace(self, num_subjects=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerMeasures:
@@ -149,12 +153,9 @@ def free_device_memory() -> None:
 
 
 def evaluate(loaded: LoadedModel, generator: Generator, plan: EvaluationPlan) -> Evaluation:
-    """Measure one model that is loaded already, and the generator that decodes with it.
-
-    An answer that is not counted comes first, since a process's first one takes longer.
-    """
+    """Measure one model that is loaded already, and the generator that decodes with it."""
     if plan.num_subjects:
-        next(answers(generator, replace(plan, num_subjects=1)), None)
+        next(answers(generator, plan.warm_up()), None)
     return Evaluation(
         adapter=loaded.info.adapter,
         precision=loaded.info.precision,

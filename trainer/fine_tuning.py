@@ -6,7 +6,7 @@ It is the same on every process of a run; only the main one has a record to writ
 import json
 import math
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -33,6 +33,7 @@ from trainer.dataset import TrainingData, load_data
 from trainer.evaluate import EvaluationPlan, compare, free_device_memory
 from trainer.learner import FalconLearner, make_trainable
 from trainer.loop import TrainOutcome, train
+from trainer.preferences.reference import with_references
 from trainer.qlora import Trainable
 from trainer.run.checkpoints import CheckpointStore
 from trainer.run.plan import RunPlan, no_gpu_sentence
@@ -80,7 +81,9 @@ class FineTuning:
         folder, base = self._locate()
         self._describe(data, base)
         trainable = make_trainable(self._config, folder, self._accelerator.device)
-        self._learner = FalconLearner(trainable, block_tokens=self._config.tokens.block_tokens)
+        self._learner = FalconLearner(
+            trainable, block_tokens=self._config.tokens.block_tokens, objective=self._config.objective
+        )
         store = CheckpointStore(
             self._plan.checkpoints, identity=run_identity(self._config, data, base, trainable.plan.precision)
         )
@@ -107,6 +110,8 @@ class FineTuning:
             data = load_data(
                 self._config.data,
                 rated=self._plan.rated,
+                preferred=self._plan.preferred,
+                objective=self._config.objective.kind,
                 version=self._settings.midjourney_version,
                 names=read_names(self._config.data.names_file),
             )
@@ -133,17 +138,19 @@ class FineTuning:
     def _describe(self, data: TrainingData, base: BaseIdentity) -> None:
         if self._record is not None:
             self._record.describe(
-                base_revision=base.revision, dataset_hash=data.content_hash, vote_event_ids=data.vote_event_ids
+                base_revision=base.revision, dataset_hash=data.content_hash, used_votes=data.used_votes
             )
 
     def _train(
         self, learner: FalconLearner, data: TrainingData, trainable: Trainable, store: CheckpointStore
     ) -> TrainOutcome:
         tokens = self._config.tokens
+        encoded = encode_data(data, trainable.tokenizer, tokens)
+        examples = with_references(encoded.train, learner, block_tokens=tokens.block_tokens)
         with Reporter(self._listeners(), device=self._accelerator.device) as reporter:
             return train(
                 learner,
-                encode_data(data, trainable.tokenizer, tokens),
+                replace(encoded, train=examples),
                 self._config,
                 accelerator=self._accelerator,
                 store=store,

@@ -1,4 +1,4 @@
-"""The model that is being tuned, as the loop sees it: documents in, a sum of nats out, adapter weights to save.
+"""The model that is being tuned, as the loop sees it: examples in, a sum of nats out, adapter weights to save.
 
 The loop knows no more of a model than `Learner`, so its rules can be tested on models of a few numbers.
 """
@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from trainer.packing import collate
+from trainer.preferences.losses import objective_loss
 from trainer.qlora import Trainable, prepare_model
 from trainer.schedule import derived_seed
-from trainer.tokens import Document
-from trainer.train_config import TrainConfig
+from trainer.tokens import Document, Example
+from trainer.train_config import SUPERVISED, ObjectiveSettings, TrainConfig
 
 
 class Learner(Protocol):
@@ -24,8 +25,11 @@ class Learner(Protocol):
     def parameters(self) -> Mapping[str, nn.Parameter]:
         """The weights that learn, by name, in an order that is always the same."""
 
-    def loss(self, documents: Sequence[Document]) -> Tensor:
-        """Return the sum of nats over the documents' answer tokens, a scalar that gradients flow back from."""
+    def loss(self, examples: Sequence[Example]) -> Tensor:
+        """Return a sum over the examples, a scalar that gradients flow back from.
+
+        Of documents it is the nats of their answer tokens.
+        """
 
     def switch(self, *, is_training: bool) -> None:
         """Turn dropout on or off."""
@@ -56,9 +60,10 @@ class FalconLearner:
     each size that it was asked for and breaks into pieces under a cap.
     """
 
-    def __init__(self, trainable: Trainable, *, block_tokens: int) -> None:
+    def __init__(self, trainable: Trainable, *, block_tokens: int, objective: ObjectiveSettings = SUPERVISED) -> None:
         self._trainable = trainable
         self._block_tokens = block_tokens
+        self._objective = objective
         self._parameters = {name: weight for name, weight in trainable.model.named_parameters() if weight.requires_grad}
 
     @property
@@ -66,9 +71,28 @@ class FalconLearner:
         """The adapter's weights."""
         return self._parameters
 
-    def loss(self, documents: Sequence[Document]) -> Tensor:
-        """Return the sum of nats over the documents' answer tokens."""
-        return self._trainable.loss(collate(documents, pad_to=self.padded_size(sum(map(len, documents)))))
+    def loss(self, examples: Sequence[Example]) -> Tensor:
+        """Return the sum of what the examples cost by the objective, in nats."""
+        documents = [document for example in examples for document in example.documents]
+        nats = self._answer_nats(documents)
+        if all(isinstance(example, Document) and example.weight == 1 for example in examples):
+            return nats.sum()
+        return objective_loss(examples, sum_by_document(nats, documents), self._objective)
+
+    @torch.no_grad()
+    def reference_nats(self, documents: Sequence[Document]) -> Tensor:
+        """Return the nats (N,) that each document's answer costs the base model, whatever the adapter has learned."""
+        model = self._trainable.model
+        was_training = bool(model.training)
+        self.switch(is_training=False)
+        try:
+            with model.disable_adapter():
+                return sum_by_document(self._answer_nats(documents), documents)
+        finally:
+            self.switch(is_training=was_training)
+
+    def _answer_nats(self, documents: Sequence[Document]) -> Tensor:
+        return self._trainable.answer_nats(collate(documents, pad_to=self.padded_size(sum(map(len, documents)))))
 
     def padded_size(self, num_tokens: int) -> int | None:
         """Return the size that a block of `num_tokens` is padded to, None where it stays as it is."""
@@ -82,6 +106,15 @@ class FalconLearner:
     def save(self, folder: Path) -> None:
         """Write the adapter into `folder` as peft does."""
         self._trainable.model.save_pretrained(folder)
+
+
+def sum_by_document(nats: Tensor, documents: Sequence[Document]) -> Tensor:
+    """Return the nats (N,) of each document, given those (M,) of all their answer tokens, in float32.
+
+    Each sum stands alone, so it does not depend on what else is in the block, and no addition is left to chance.
+    """
+    parts = nats.split([document.num_answer_tokens for document in documents])
+    return torch.stack([part.sum() for part in parts])
 
 
 def padded_tokens(num_tokens: int, block_tokens: int) -> int:

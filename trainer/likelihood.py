@@ -5,14 +5,16 @@ during training and afterwards can be compared.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from core.errors import InvalidData
+from falcon.packed_batch import PackedBatch
 from falcon.packed_forward import packed_hidden_states
 from trainer.loss import answer_loss
 from trainer.packing import collate, plan_blocks
@@ -75,13 +77,48 @@ def likelihood(nats: float, *, num_tokens: int, num_bytes: int, num_pairs: int) 
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairNats:
+    """What one answer costs a model: all its nats, and its tokens, end-of-sequence included."""
+
+    nats: float
+    num_tokens: int
+
+
+@torch.inference_mode()
+def nats_by_pair(model: Any, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair]) -> list[PairNats | None]:
+    """Measure `model` (evaluation mode) on each answer alone; None for a pair longer than Falcon's context."""
+    documents = encode(pairs, tokenizer, max_document_tokens=NO_LIMIT_TOKENS).documents
+    numbers = [number for number, document in enumerate(documents) if len(document) <= MAX_CONTEXT_TOKENS]
+    found: list[PairNats | None] = [None] * len(pairs)
+    for place, nats in _document_nats(model, [documents[number] for number in numbers]):
+        found[numbers[place]] = nats
+    return found
+
+
+def _document_nats(model: Any, documents: Sequence[Document]) -> Iterator[tuple[int, PairNats]]:
+    for block, batch, hidden in _passes(model, documents):
+        lengths = [documents[number].num_answer_tokens for number in block]
+        parts = zip(hidden.split(lengths), batch.answer_ids.split(lengths), strict=True)
+        for number, (states, ids) in zip(block, parts, strict=True):
+            nats = float(answer_loss(states, model.get_output_embeddings().weight, ids))
+            yield number, PairNats(nats=nats, num_tokens=len(ids))
+
+
 @torch.inference_mode()
 def _total_nats(model: Any, documents: Sequence[Document]) -> tuple[float, int]:
-    head, total, num_tokens = model.get_output_embeddings().weight, 0.0, 0
-    plan = plan_blocks([len(document) for document in documents], MAX_CONTEXT_TOKENS, torch.Generator().manual_seed(0))
-    for block in plan:
-        batch = collate([documents[number] for number in block]).to(head.device)
-        hidden = packed_hidden_states(model, batch, is_checkpointed=False)  # (T, E)
-        total += float(answer_loss(hidden[batch.answer_positions], head, batch.answer_ids))
+    total, num_tokens = 0.0, 0
+    for _, batch, hidden in _passes(model, documents):
+        total += float(answer_loss(hidden, model.get_output_embeddings().weight, batch.answer_ids))
         num_tokens += batch.num_answer_tokens
     return total, num_tokens
+
+
+def _passes(model: Any, documents: Sequence[Document]) -> Iterator[tuple[list[int], PackedBatch, Tensor]]:
+    """Yield the numbers of the documents in each block, the block, and the states (M, E) that foretell its answers."""
+    device = model.get_output_embeddings().weight.device
+    plan = plan_blocks([len(document) for document in documents], MAX_CONTEXT_TOKENS, torch.Generator().manual_seed(0))
+    for block in plan:
+        batch = collate([documents[number] for number in block]).to(device)
+        hidden = packed_hidden_states(model, batch, is_checkpointed=False)  # (T, E)
+        yield block, batch, hidden[batch.answer_positions]

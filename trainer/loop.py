@@ -18,7 +18,7 @@ from core.errors import TrainingFailed
 from core.logs import get_logger
 from trainer.learner import Learner
 from trainer.likelihood import Likelihood, likelihood
-from trainer.optimizer_step import Stepper, StepResult, num_answer_tokens
+from trainer.optimizer_step import Stepper, StepResult
 from trainer.packing import plan_blocks
 from trainer.run.checkpoints import Checkpoint, CheckpointStore
 from trainer.run.state import LoopState
@@ -56,8 +56,9 @@ class Stop(Protocol):
 class TrainOutcome:
     """How training ended. `is_stopped` means that it was asked to end before it was done, and can go on.
 
-    `best_step` is the checkpoint whose weights the learner has now, unless it was stopped. `num_tokens` counts without
-    padding. Losses are in nats per answer token.
+    `best_step` is the step whose weights the learner has now, unless it was stopped: that of the best evaluation, or
+    the last one where `kept` says so; `best_loss` is its validation loss. `num_tokens` counts without padding. Losses
+    are in nats per answer token.
     """
 
     is_stopped: bool
@@ -123,14 +124,14 @@ class _Loop:
         self._learner, self._config = learner, config
         self._accelerator, self._store, self._watcher = accelerator, store, watcher
         self._data = data
-        # Validation documents come after those that are learned from, so that one stepper knows both by number.
-        documents = [*data.train, *data.validation]
-        self._plan = plan_steps([len(document) for document in data.train], config)
+        # Validation documents come after what is learned from, so that one stepper knows both by number.
+        examples = [*data.train, *data.validation]
+        self._plan = plan_steps([len(example) for example in data.train], config)
         self._validation = _validation_blocks(data, config.tokens.block_tokens)
-        self._num_validation_answers = sum(map(num_answer_tokens, data.validation))
+        self._num_validation_answers = sum(document.num_answer_tokens for document in data.validation)
         self._stepper = Stepper(
             learner,
-            documents,
+            examples,
             config.optimizer,
             accelerator=accelerator,
             seed=config.loop.seed,
@@ -160,7 +161,7 @@ class _Loop:
             if result.is_stop_wanted and self.state.step < len(self._plan):
                 self._save()
                 return self._outcome(is_stopped=True)
-        self._take_best()
+        self._take_kept()
         return self._outcome(is_stopped=False)
 
     def _step(self, stop: Callable[[], bool]) -> StepResult:
@@ -186,7 +187,8 @@ class _Loop:
             self._save()
 
     def _is_enough(self) -> bool:
-        is_enough = self.state.num_worse_evaluations >= self._config.loop.patience
+        loop = self._config.loop
+        is_enough = loop.kept == "best" and self.state.num_worse_evaluations >= loop.patience
         if is_enough:
             log.info("train.early_stop", step=self.state.step, best_step=self.state.best_step)
         return is_enough
@@ -218,8 +220,8 @@ class _Loop:
             self._store.save(checkpoint, keep=() if best is None else (best,))
         self._accelerator.wait_for_everyone()
 
-    def _take_best(self) -> None:
-        """Load the weights of the best evaluation; a damaged checkpoint leaves the present ones, and says so.
+    def _take_kept(self) -> None:
+        """Load the weights of the best evaluation, where they are wanted; a damaged checkpoint leaves the present ones.
 
         Raises:
             TrainingFailed: no evaluation gave a number.
@@ -227,7 +229,7 @@ class _Loop:
         best = self.state.best_step
         if best is None:
             raise TrainingFailed("The validation loss was never a finite number; set a lower lr and start a new run.")
-        if best == self.state.step:
+        if self._config.loop.kept == "last" or best == self.state.step:
             return
         try:
             self._load_weights(self._store.load(best))
@@ -239,12 +241,15 @@ class _Loop:
 
     def _outcome(self, *, is_stopped: bool) -> TrainOutcome:
         state = self.state
+        best_step, best_loss = state.best_step, state.best_loss
+        if self._config.loop.kept == "last" and not is_stopped:
+            best_step, best_loss = state.step, state.validation_curve[-1][1]
         return TrainOutcome(
             is_stopped=is_stopped,
             step=state.step,
             num_steps=len(self._plan),
-            best_step=state.step if state.best_step is None else state.best_step,
-            best_loss=state.best_loss,
+            best_step=state.step if best_step is None else best_step,
+            best_loss=best_loss,
             num_tokens=state.num_tokens,
             seconds=state.seconds,
             train_curve=state.train_curve,

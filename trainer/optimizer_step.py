@@ -1,7 +1,7 @@
 """One optimizer step, on one process or several: micro-batches, their summed gradient, clipping, and the update.
 
-The loss is a sum of nats divided by the answer tokens of the whole step, on all processes, so how the step is cut into
-micro-batches does not change its gradient. Gradients are summed over processes here rather than by
+The loss is a sum over examples divided by the answer tokens of the whole step, on all processes, so how the step is cut
+into micro-batches does not change its gradient. Gradients are summed over processes here rather than by
 DistributedDataParallel: only the adapter learns, so there is little to send, and a process may have nothing to do in a
 short last step. When memory runs out, every process starts the step anew with micro-batches of half the size.
 """
@@ -19,7 +19,7 @@ from core.logs import get_logger
 from falcon.memory import is_out_of_memory
 from trainer.learner import Learner
 from trainer.schedule import Block, derived_seed, divide
-from trainer.tokens import Document
+from trainer.tokens import Example
 from trainer.train_config import OptimizerConfig
 
 log = get_logger(__name__)
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What a step did. `loss` is in nats per answer token, over all processes.
+    """What a step did. `loss` is in nats per answer token, over all processes, where an opinion counts like some.
 
     `is_applied` is false where loss or gradient were not finite numbers: the weights are as before then.
     `is_stop_wanted` says that some process was asked to end.
@@ -41,12 +41,12 @@ class StepResult:
 
 
 class Stepper:
-    """Takes optimizer steps over `documents`. `num_parts` is how many micro-batches a block is cut into at present."""
+    """Takes optimizer steps over `examples`. `num_parts` is how many micro-batches a block is cut into at present."""
 
     def __init__(
         self,
         learner: Learner,
-        documents: Sequence[Document],
+        examples: Sequence[Example],
         config: OptimizerConfig,
         *,
         accelerator: Accelerator,
@@ -55,8 +55,8 @@ class Stepper:
     ) -> None:
         self.num_parts = num_parts
         self._learner = learner
-        self._documents = documents
-        self._lengths = [len(document) for document in documents]
+        self._examples = examples
+        self._lengths = [len(example) for example in examples]
         self._config = config
         self._accelerator = accelerator
         self._seed = seed
@@ -77,9 +77,9 @@ class Stepper:
         Raises:
             NotEnoughMemory: a single document is too much for the device.
         """
-        num_answers = sum(num_answer_tokens(self._documents[document]) for block in blocks for document in block)
+        num_counted = sum(self._examples[number].num_counted for block in blocks for number in block)
         while True:
-            nats, is_stopping = self._accumulate(blocks, number, num_answers, is_stop_wanted)
+            nats, is_stopping = self._accumulate(blocks, number, num_counted, is_stop_wanted)
             if nats is not None:
                 break
             self._halve(blocks)
@@ -91,9 +91,9 @@ class Stepper:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return StepResult(
-            loss=nats / num_answers,
+            loss=nats / num_counted,
             grad_norm=norm,
-            num_tokens=sum(self._lengths[document] for block in blocks for document in block),
+            num_tokens=sum(self._lengths[number] for block in blocks for number in block),
             is_applied=is_applied,
             is_stop_wanted=is_stopping,
         )
@@ -116,13 +116,13 @@ class Stepper:
             self._learner.switch(is_training=True)
 
     def _accumulate(
-        self, blocks: Sequence[Block], number: int, num_answers: int, is_stop_wanted: Callable[[], bool]
+        self, blocks: Sequence[Block], number: int, num_counted: float, is_stop_wanted: Callable[[], bool]
     ) -> tuple[float | None, bool]:
         """Leave the gradient of the whole step in the parameters; return its nats, or None where memory ran out."""
 
         def learn(position: tuple[int, int], loss: Tensor) -> float:
             del position
-            (loss / num_answers).backward()
+            (loss / num_counted).backward()
             return float(loss.detach())
 
         local = self._run(blocks, learn, seeds=(self._seed, number))
@@ -149,7 +149,7 @@ class Stepper:
             for position, part in self._micro_batches(blocks):
                 if seeds is not None:
                     torch.manual_seed(derived_seed(*seeds, *position))
-                total += use(position, self._learner.loss([self._documents[document] for document in part]))
+                total += use(position, self._learner.loss([self._examples[number] for number in part]))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -157,7 +157,7 @@ class Stepper:
         return total
 
     def _micro_batches(self, blocks: Sequence[Block]) -> Iterator[tuple[tuple[int, int], Block]]:
-        """Yield (place in the step, document numbers) of this process's share: every n-th block of n processes."""
+        """Yield (place in the step, numbers of examples) of this process's share: every n-th block of n processes."""
         count = self._accelerator.num_processes
         for index in range(self._accelerator.process_index, len(blocks), count):
             for part_index, part in enumerate(divide(blocks[index], self._lengths, self.num_parts)):
@@ -203,7 +203,7 @@ class Stepper:
                 '= "on" and precision = "nf4", or close other programs that use the device.'
             )
         self.num_parts *= 2
-        tokens = max(sum(self._lengths[document] for document in block) for block in blocks)
+        tokens = max(sum(self._lengths[number] for number in block) for block in blocks)
         log.warning(
             "train.smaller_micro_batch",
             reason="the device's memory ran out",
@@ -211,8 +211,3 @@ class Stepper:
             accumulation=self.num_parts * len(blocks),
             effective_batch="unchanged",
         )
-
-
-def num_answer_tokens(document: Document) -> int:
-    """Return how many tokens of the document are learned."""
-    return len(document) - max(1, document.num_question_tokens)

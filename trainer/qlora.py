@@ -16,7 +16,7 @@ from falcon.loading import load_tokenizer
 from falcon.packed_batch import PackedBatch
 from falcon.packed_forward import falcon_of, packed_hidden_states, require_parallel_falcon
 from falcon.streaming import stream_falcon
-from trainer.loss import answer_loss
+from trainer.loss import answer_nats
 from trainer.memory_plan import MemoryPlan, plan_memory
 from trainer.train_config import FALCON_PROJECTIONS, LoraSettings, MemoryConfig
 
@@ -43,12 +43,16 @@ class Trainable:
         Divide by the answer tokens of the whole optimizer step before `backward`, over all micro-batches and
         processes. The adapter's dropout is on in `model.train()` alone.
         """
+        return self.answer_nats(batch).sum()
+
+    def answer_nats(self, batch: PackedBatch) -> Tensor:
+        """Return the nats of each answer token of the batch, (M,) float32, in the order of its `answer_ids`."""
         batch = batch.to(self.device)
         hidden = packed_hidden_states(
             self.model, batch, is_checkpointed=self.plan.is_checkpointed, is_compiled=self.is_compiled
         )
         answers = hidden.index_select(0, batch.answer_positions)  # (M, E)
-        return answer_loss(answers, falcon_of(self.model).lm_head.weight, batch.answer_ids)
+        return answer_nats(answers, falcon_of(self.model).lm_head.weight, batch.answer_ids)
 
 
 def prepare_model(

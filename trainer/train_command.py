@@ -41,13 +41,22 @@ def run_training(settings: Settings, request: TrainRequest) -> TrainReport | Non
 def _run_main(settings: Settings, request: TrainRequest, stop: StopFlag) -> TrainReport | None:
     migrations.upgrade(settings.database_url)
     with RunBook(settings.database_url) as book:
-        plan = plan_run(request, settings, book)
-        record = book.claim(plan.run_id, plan.output, new=plan.new)
-        with _told(record):
-            broadcast_object_list([plan])
-            if plan.is_written:
-                return close_written(plan, record)
-            return FineTuning(plan, settings, stop, record=record).run()
+        return train_planned(plan_run(request, settings, book), settings, book, stop)
+
+
+def train_planned(plan: RunPlan, settings: Settings, book: RunBook, stop: StopFlag) -> TrainReport | None:
+    """Train as `plan` says, on the main process; the run's row says how it went, whatever happens.
+
+    Raises:
+        TrainingBusy: another process trains now.
+        core.errors.MjpromptError: it could not be done; the run's row has the same sentence.
+    """
+    record = book.claim(plan.run_id, plan.output, new=plan.new)
+    with _told(record):
+        broadcast_object_list([plan])
+        if plan.is_written:
+            return close_written(plan, record)
+        return FineTuning(plan, settings, stop, record=record).run()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ MAX_CONTEXT_TOKENS = 2048  # Falcon's own
 
 SourceKind = Literal["hub", "file", "seed", "rated"]
 Switch = Literal["auto", "on", "off"]
+ObjectiveName = Literal["supervised", "kto", "dpo"]
 
 
 def _require(is_possible: bool, name: str, value: object, cure: str) -> None:
@@ -58,13 +59,16 @@ class SourceConfig:
 class DataConfig:
     """Which prompts are learned from, and which of them only measure.
 
-    `names_file` is a text file of names, one a line; what a prompt says of one of them is dropped.
+    `names_file` is a text file of names, one a line; what a prompt says of one of them is dropped. Without
+    `is_rated_held_out` no rated pair measures, so that the validation loss says what the model forgets and nothing of
+    what people like.
     """
 
     sources: tuple[SourceConfig, ...]
     names_file: str | None = None
     validation_share: float = 0.05
     max_validation_pairs: int = 512
+    is_rated_held_out: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -137,7 +141,9 @@ class LoopConfig:
     """How long is trained and how often is looked: an optimizer step learns from `tokens_per_step`, on all devices.
 
     Training ends early once `patience` evaluations in a row did not improve on the best. `max_steps` makes the whole
-    run shorter, its learning rate's fall included. `tracker` is a name that accelerate knows, `auto` (TensorBoard where
+    run shorter, its learning rate's fall included. `kept` says whose weights the adapter gets: those of the best
+    evaluation, or with `last` those of the end, where another measure than the validation loss is to judge them;
+    `patience` does nothing then. `tracker` is a name that accelerate knows, `auto` (TensorBoard where
     it is installed) or `none`.
     """
 
@@ -149,6 +155,7 @@ class LoopConfig:
     seed: int = 0
     is_compiled: Switch = "auto"
     max_steps: int | None = None
+    kept: Literal["best", "last"] = "best"
     tracker: str = "auto"
 
     def __post_init__(self) -> None:
@@ -157,6 +164,33 @@ class LoopConfig:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "set 1 or more")
         _require(self.max_steps is None or self.max_steps >= 1, "max_steps", self.max_steps, "set 1 or more")
         _require(self.seed >= 0, "seed", self.seed, "set 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveSettings:
+    """What is made of people's opinions; all other pairs are always learned from as they are.
+
+    `supervised` learns from what was liked as from any other pair. `kto` raises what was liked and lowers what was
+    disliked, both sides together worth the same, until `beta` times the nats won is a few: the lower, the further it
+    goes from the base model. `dpo` parts two answers of one request likewise, and learns `supervised_weight` times from
+    the chosen one as from any other pair. `preference_weight` is in nats for each token of an answer of usual length:
+    what an opinion costs that the model does not share at all. The other two weigh the sides of `kto`.
+    """
+
+    kind: ObjectiveName = "supervised"
+    beta: float = 1.0
+    desirable_weight: float = 1.0
+    undesirable_weight: float = 1.0
+    preference_weight: float = 0.7
+    supervised_weight: float = 0.2
+
+    def __post_init__(self) -> None:
+        _require(0 < self.beta <= 10, "beta", self.beta, "set more than 0, at most 10")
+        for name in ("desirable_weight", "undesirable_weight", "preference_weight", "supervised_weight"):
+            _require(0 <= getattr(self, name) <= 100, name, getattr(self, name), "set 0 to 100")
+
+
+SUPERVISED = ObjectiveSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +222,13 @@ class TrainConfig:
     loop: LoopConfig
     memory: MemoryConfig
     evaluation: EvaluationConfig = EvaluationConfig()
+    objective: ObjectiveSettings = SUPERVISED
 
     def __post_init__(self) -> None:
-        step, block = self.loop.tokens_per_step, self.tokens.block_tokens
+        step, block, longest = self.loop.tokens_per_step, self.tokens.block_tokens, self.tokens.max_document_tokens
         _require(step % block == 0, "tokens_per_step", step, f"set a multiple of block_tokens = {block}")
+        if self.objective.kind == "dpo":  # both answers lie in one block
+            _require(block >= 2 * longest, "block_tokens", block, f'set {2 * longest} or more for kind = "dpo"')
 
     @property
     def blocks_per_step(self) -> int:

@@ -1,7 +1,7 @@
-"""The pairs of a run as token documents: those that are learned from and those that are measured on."""
+"""The pairs of a run as token documents: what is learned from, by the objective, and what is measured on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -11,7 +11,9 @@ from core.logs import get_logger
 from trainer.cleaning import NameFinder
 from trainer.dataset import TrainingData
 from trainer.likelihood import NO_LIMIT_TOKENS
-from trainer.tokens import Document, encode
+from trainer.pairs import Pair
+from trainer.preferences.encoding import encode_opinions
+from trainer.tokens import Document, EncodedDocuments, Example, encode
 from trainer.train_config import TokenConfig
 
 log = get_logger(__name__)
@@ -19,9 +21,12 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
-    """Documents to learn from and to measure on; `num_validation_bytes` is the UTF-8 length of the latter's answers."""
+    """Examples to learn from and documents to measure on; `num_validation_bytes` is the length of the latter's answers.
 
-    train: Sequence[Document]
+    The length is that of their UTF-8.
+    """
+
+    train: Sequence[Example]
     validation: Sequence[Document]
     num_validation_bytes: int
 
@@ -29,11 +34,17 @@ class TrainingSet:
 def encode_data(data: TrainingData, tokenizer: PreTrainedTokenizerBase, tokens: TokenConfig) -> TrainingSet:
     """Encode both sides. Long answers are cut for learning, and stay whole (or out, without room) for measuring.
 
+    What is learned from: pairs as they are, then those that people judged, then those of which they preferred one. The
+    latter two still lack what the base model makes of them (trainer/preferences/reference.py).
+
     Raises:
         ConfigError: max_document_tokens has no room for any subject.
         InvalidData: nothing is left to measure on.
     """
-    train = encode(data.train, tokenizer, max_document_tokens=tokens.max_document_tokens)
+    judged = {one.pair for one in data.judged}
+    plain = [pair for pair in data.train if pair not in judged]
+    train = encode(plain, tokenizer, max_document_tokens=tokens.max_document_tokens)
+    opinions = encode_opinions(data, tokenizer, max_document_tokens=tokens.max_document_tokens)
     whole = encode(data.validation, tokenizer, max_document_tokens=NO_LIMIT_TOKENS).documents
     measured = [
         (pair, document)
@@ -47,16 +58,22 @@ def encode_data(data: TrainingData, tokenizer: PreTrainedTokenizerBase, tokens: 
     log.info(
         "train.data_ready",
         documents=len(train.documents),
-        tokens=sum(map(len, train.documents)),
+        opinions=len(opinions),
+        tokens=sum(map(len, (*train.documents, *opinions))),
         cut=train.num_cut,
         dropped=train.num_dropped,
         validation=len(measured),
     )
     return TrainingSet(
-        train=train.documents,
+        train=[*_weighed(train, plain, data.weights), *opinions],
         validation=[document for _, document in measured],
         num_validation_bytes=sum(len(pair.prompt.encode()) for pair, _ in measured),
     )
+
+
+def _weighed(encoded: EncodedDocuments, pairs: Sequence[Pair], weights: Mapping[Pair, float]) -> Iterator[Document]:
+    for number, document in zip(encoded.numbers, encoded.documents, strict=True):
+        yield replace(document, weight=weights.get(pairs[number], 1.0))
 
 
 def read_names(file: str | None) -> NameFinder:

@@ -140,5 +140,5 @@ def test_opinions_on_the_same_pair_count_together() -> None:
     verdicts = [(pairs[0],), (pairs[0],), (pairs[1],), (pairs[2],), Drop.OPENING]
     found = settle(given, verdicts)
     assert found.liked == {pairs[0]: (1, 3, 5)}
-    assert found.disliked == {pairs[2]}
+    assert found.disliked == {pairs[2]: (6, 7)}
     assert found.num_unliked == 2

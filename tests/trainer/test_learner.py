@@ -11,8 +11,11 @@ from safetensors.torch import load_file
 
 from tests.falcon.tiny_falcon import write_tiny_falcon
 from tests.trainer.tuned_falcon import CONFIG, falcon_learner, falcon_set
-from trainer.learner import FalconLearner, make_trainable, padded_tokens
+from trainer.learner import FalconLearner, make_trainable, padded_tokens, sum_by_document
+from trainer.preferences.examples import RatedDocument
+from trainer.preferences.reference import with_references
 from trainer.schedule import divide
+from trainer.tokens import Document
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,23 @@ def test_losses_add_up_over_documents(learner: FalconLearner) -> None:
     with torch.no_grad():
         apart = [float(learner.loss([document])) for document in documents]
         assert float(learner.loss(documents)) == pytest.approx(sum(apart), rel=1e-5)
+
+
+def test_opinions_are_worth_half_their_weight_before_anything_is_learned(learner: FalconLearner) -> None:
+    """The adapter begins at the base model, where no answer is likelier than for the base."""
+    learner.switch(is_training=False)
+    rated = [one for one in falcon_set().train if isinstance(one, RatedDocument)]
+    assert len(rated) == 4
+    objective = CONFIG.objective
+    known = [one for one in with_references(rated, learner, block_tokens=32) if isinstance(one, RatedDocument)]
+    with torch.no_grad():
+        found = float(learner.loss(known))
+    assert found == pytest.approx(4 * 6 * objective.preference_weight / 2, rel=1e-5)
+
+
+def test_nats_are_summed_by_document() -> None:
+    documents = [Document([1, 2, 3, 4], 2), Document([1, 2], 1), Document([1, 2, 3], 0)]
+    assert sum_by_document(torch.arange(5.0), documents).tolist() == [0 + 1, 2, 3 + 4]
 
 
 def test_dropout_is_on_in_training_alone(learner: FalconLearner) -> None:

@@ -295,3 +295,18 @@ def test_stop_on_the_very_last_step_is_an_end(runs: Runs) -> None:
     num_steps = runs()[0].num_steps
     outcome, _ = runs(stop_after=num_steps)
     assert not outcome.is_stopped
+
+
+def test_last_weights_are_kept_where_another_measure_judges_them(new_runs: Callable[[str], Runs]) -> None:
+    """What people like may cost validation loss from the first step on."""
+    found = {}
+    for kept in ("best", "last"):
+        config = toy_config(optimizer__lr=0.9, loop__patience=1, loop__evaluate_every_steps=1, loop__kept=kept)
+        found[kept] = new_runs(kept)(config=config)
+    (best, _), (last, learner) = found["best"], found["last"]
+    assert (last.best_step, last.step) == (last.num_steps, last.num_steps)
+    assert best.step < best.num_steps, "patience ends the one that keeps its best"
+    assert last.best_loss == last.validation_curve[-1][1] > min(loss for _, loss in last.validation_curve)
+    learner.switch(is_training=False)
+    measured = learner.loss(toy_set().validation).detach() / sum(len(d) - 2 for d in toy_set().validation)
+    assert float(measured) == pytest.approx(last.best_loss)

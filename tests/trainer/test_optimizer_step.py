@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.errors import NotEnoughMemory
 from tests.trainer.toy_learner import ToyLearner, documents
-from trainer.optimizer_step import Stepper, StepResult, num_answer_tokens
+from trainer.optimizer_step import Stepper, StepResult
 from trainer.tokens import Document
 from trainer.train_config import OptimizerConfig
 
@@ -82,7 +82,7 @@ def test_smaller_micro_batches_change_nothing_that_is_learned(num_parts: int) ->
 
 def test_loss_is_the_mean_over_answer_tokens_and_tokens_are_counted_without_padding() -> None:
     learner = ToyLearner()
-    expected = float(learner.loss(DOCUMENTS).detach()) / sum(map(num_answer_tokens, DOCUMENTS))
+    expected = float(learner.loss(DOCUMENTS).detach()) / sum(document.num_answer_tokens for document in DOCUMENTS)
     result = stepper(learner).step(blocks_of(4), number=0, lr=0.1)
     assert result.loss == pytest.approx(expected)
     assert result.num_tokens == sum(map(len, DOCUMENTS))
@@ -184,5 +184,5 @@ def test_learning_rate_is_that_of_the_step() -> None:
 
 
 def test_question_tokens_are_not_counted_as_answers() -> None:
-    assert num_answer_tokens(Document([1, 2, 3, 4], 3)) == 1
-    assert num_answer_tokens(Document([1, 2, 3, 4], 0)) == 3, "nothing comes before the first token"
+    assert Document([1, 2, 3, 4], 3).num_answer_tokens == 1
+    assert Document([1, 2, 3, 4], 0).num_answer_tokens == 3, "nothing comes before the first token"

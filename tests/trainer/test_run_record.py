@@ -142,3 +142,10 @@ def test_process_that_got_the_number_of_a_dead_trainer_is_not_taken_for_it() -> 
 def test_trainer_elsewhere_counts_as_gone_when_it_is_silent_for_long() -> None:
     for ago, expected in ((SILENCE / 2, True), (SILENCE * 2, False)):
         assert is_alive(Trainer(host="elsewhere", process_id=1, heard_at=clock.utc_now() - ago)) is expected
+
+
+def test_process_that_was_killed_and_not_collected_is_dead() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(Trainer(host=HERE, process_id=process.pid, heard_at=clock.utc_now()))
+    process.wait()

@@ -77,6 +77,11 @@ BAD_VALUES = [
     ("loop__is_compiled", "maybe", "is_compiled = 'maybe' must be one of auto, on, off."),
     ("tokens__max_document_tokens", 4096, "max_document_tokens = 4096 is out of range; set 8 to 2048."),
     ("tokens__block_tokens", 8, "block_tokens = 8 is out of range; set 12 or more."),
+    ("loop__kept", "first", "kept = 'first' must be one of best, last."),
+    ("objective__kind", "ppo", "kind = 'ppo' must be one of supervised, kto, dpo."),
+    ("objective__beta", 0.0, "beta = 0.0 is out of range; set more than 0, at most 10."),
+    ("objective__undesirable_weight", -1.0, "undesirable_weight = -1.0 is out of range; set 0 to 100."),
+    ("objective__preference_weight", math.nan, "preference_weight = nan is out of range"),
     ("memory__precision", "int8", "precision = 'int8' must be one of auto, bf16, nf4, fp32."),
     ("data__sources", [], "sources is empty; name one source at least."),
     ("data__validation_share", 0.9, "validation_share = 0.9 is out of range"),
@@ -95,6 +100,12 @@ def test_impossible_value_is_one_sentence_with_the_value_and_the_cure(key: str, 
     assert said in str(caught.value)
     assert str(caught.value).startswith("toy")
     assert str(caught.value).endswith(".")
+
+
+def test_dpo_needs_room_for_both_answers_in_a_block() -> None:
+    assert toy_config(objective__kind="dpo").tokens.block_tokens == 32, "room for two documents of twelve"
+    with pytest.raises(ConfigError, match=r'block_tokens = 32 is out of range; set 40 or more for kind = "dpo"\.'):
+        toy_config(objective__kind="dpo", tokens__max_document_tokens=20)
 
 
 def test_negative_number_of_subjects_is_refused() -> None:

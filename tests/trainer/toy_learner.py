@@ -76,6 +76,7 @@ def toy_config(**changes: object) -> TrainConfig:
             "patience": 100,
         },
         "memory": {},
+        "objective": {},
     }
     for name, value in changes.items():
         section, _, key = name.partition("__")

@@ -38,7 +38,8 @@ class DataCard:
 
     `num_train` counts the examples of one epoch, `num_distinct` the pairs among them. `parameters` counts the distinct
     training prompts that have each parameter. `num_names` spellings of names were looked for. `num_votes` presses of a
-    thumb are behind the rated pairs.
+    thumb are behind the rated pairs. `num_judged` liked and disliked pairs are compared with the base model, and
+    `num_preferred` pairs with another of their request.
     """
 
     content_hash: str
@@ -52,6 +53,8 @@ class DataCard:
     num_votes: int
     parameters: Mapping[str, int]
     sources: tuple[SourceCard, ...]
+    num_judged: int = 0
+    num_preferred: int = 0
 
     def as_json(self) -> dict[str, object]:
         """Return the card as plain JSON."""
@@ -78,8 +81,18 @@ class DataCard:
             f"{self.num_train:,} examples an epoch ({self.num_distinct:,} distinct pairs of subject and prompt), and "
             f"{self.num_validation:,} held out by their first clause for validation. Parameters are those of "
             f"Midjourney {self.midjourney_version}: {tails}. {self.num_names:,} spellings of names were looked for and "
-            f"left out. {self.num_votes:,} votes of people who agreed to it are behind the rated prompts.\n\n"
+            f"left out. {self.num_votes:,} votes of people who agreed to it are behind the rated prompts"
+            f"{self._compared()}.\n\n"
             f"SHA-256 of the whole set: `{self.content_hash}` (seed {self.seed})."
+        )
+
+    def _compared(self) -> str:
+        """Return what objectives that compare have of the votes; nothing for plain learning."""
+        if not self.num_judged + self.num_preferred:
+            return ""
+        return (
+            f", of which {self.num_judged:,} are raised or lowered by what people thought of them, and "
+            f"{self.num_preferred:,} set against another of the same request"
         )
 
     def _dropped(self) -> Iterable[tuple[str, ...]]:

@@ -21,7 +21,7 @@ def weighted(pairs: Iterable[Pair], weight: float, *, seed: int) -> list[tuple[P
     The fraction of a weight falls on the pairs with the lowest hash under `seed`, as many of them as it says, rounded.
     """
     whole = math.floor(weight)
-    ranked = sorted(pairs, key=lambda pair: _digest(seed, pair.subject, pair.prompt))
+    ranked = sorted(pairs, key=lambda pair: digest_of(seed, pair.subject, pair.prompt))
     num_extra = round((weight - whole) * len(ranked))
     counts = [(pair, whole + (number < num_extra)) for number, pair in enumerate(ranked)]
     return [(pair, count) for pair, count in counts if count]
@@ -29,7 +29,9 @@ def weighted(pairs: Iterable[Pair], weight: float, *, seed: int) -> list[tuple[P
 
 def in_order(side: str, counted: Iterable[tuple[Pair, int]]) -> list[Keyed]:
     """Return every copy of every pair with its own hash, in the order of these hashes, which is as good as shuffled."""
-    keyed = [(_digest(side, pair.subject, pair.prompt, copy), pair) for pair, count in counted for copy in range(count)]
+    keyed = [
+        (digest_of(side, pair.subject, pair.prompt, copy), pair) for pair, count in counted for copy in range(count)
+    ]
     return sorted(keyed, key=lambda item: item[0])
 
 
@@ -42,5 +44,6 @@ def content_hash(*sides: Sequence[Keyed]) -> str:
     return digest.hexdigest()
 
 
-def _digest(*parts: str | int) -> bytes:
+def digest_of(*parts: str | float) -> bytes:
+    """Return the SHA-256 of texts and numbers, the same on any machine."""
     return hashlib.sha256(json.dumps(parts).encode()).digest()

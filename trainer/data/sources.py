@@ -38,7 +38,7 @@ def read_source(config: SourceConfig, rated: Sequence[RatedPair]) -> Source:
         InvalidData, HubUnreachable: as trainer/data/files.py and trainer/data/hub.py say.
     """
     if config.kind == "rated":
-        return Source(config=config, name=RATED_NAME, rows=[_rated_row(pair) for pair in rated])
+        return Source(config=config, name=RATED_NAME, rows=[rated_row(pair) for pair in rated])
     columns = _columns(config)
     table = _read_table(config, columns)
     return Source(
@@ -73,11 +73,13 @@ def _row(values: Values) -> Row | None:
     return Row(prompt=texts[-1], subject=texts[0] if len(texts) > 1 else None)
 
 
-def _rated_row(pair: RatedPair) -> Row:
-    """Return a rated pair as a row without what the asker brought along: their images and parameters."""
-    prompt = parse(pair.prompt)
-    own = {parameter.name for parameter in parse(f"{pair.subject} {pair.parameters}").parameters}
-    answered = replace(
-        prompt, images=(), parameters=tuple(parameter for parameter in prompt.parameters if parameter.name not in own)
-    )
-    return Row(prompt=render(answered), subject=pair.subject, is_opening=pair.origin is RatedOrigin.VOTE)
+def rated_row(pair: RatedPair) -> Row:
+    return answered_row(pair.subject, pair.prompt, pair.parameters, is_opening=pair.origin is RatedOrigin.VOTE)
+
+
+def answered_row(subject: str, prompt: str, parameters: str, *, is_opening: bool = False) -> Row:
+    """Return a rated prompt as a row without what the asker brought along: their images and parameters."""
+    parsed = parse(prompt)
+    own = {parameter.name for parameter in parse(f"{subject} {parameters}").parameters}
+    kept = tuple(parameter for parameter in parsed.parameters if parameter.name not in own)
+    return Row(prompt=render(replace(parsed, images=(), parameters=kept)), subject=subject, is_opening=is_opening)

@@ -45,6 +45,15 @@ def split_pairs(pairs: Iterable[Pair], *, share: float, max_validation: int) -> 
     return Sides(train=train, validation=validation, dropped=dropped | leaks)
 
 
+def without_leaks(pairs: Iterable[Pair], validation: Iterable[Pair]) -> tuple[frozenset[Pair], dict[Pair, Leak]]:
+    """Return those of `pairs` that tell nothing about a held-out side that they never were part of, and the others."""
+    held = frozenset(validation)
+    families: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        families[split_key(pair.prompt)].append(pair)
+    return _without_leaks(families, held, frozenset(split_key(pair.prompt) for pair in held))
+
+
 def _held_keys(families: Mapping[str, Sequence[Pair]], *, share: float, max_validation: int) -> list[str]:
     """Return the keys to hold out, lowest hash first, until they have enough prompts."""
     ordered = sorted(families, key=split_number)

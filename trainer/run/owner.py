@@ -22,7 +22,10 @@ def is_alive(trainer: Trainer) -> bool:
     if trainer.host != socket.gethostname():
         return clock.utc_now() - trainer.heard_at < SILENCE
     try:
-        started = psutil.Process(trainer.process_id).create_time()
+        process = psutil.Process(trainer.process_id)
+        if process.status() == psutil.STATUS_ZOMBIE:  # killed, and nobody has collected it
+            return False
+        started = process.create_time()
     except psutil.Error:
         return False
     return started <= trainer.heard_at.timestamp()  # else the number has been given to another process since

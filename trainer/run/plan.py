@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from core.errors import ConfigError, ModelError, TrainingFailed
-from core.rated_pairs import RatedPair
+from core.rated_pairs import PreferredPrompt, RatedPair
 from core.records import RunState, TrainingRunView
 from core.settings import POCKET_FOLDER, Settings
 from falcon.source import FALCON_7B, base_name, choose_base, is_folder
@@ -55,6 +55,7 @@ class RunPlan:
     dataset_hash: str | None
     new: NewRun | None
     rated: tuple[RatedPair, ...] = ()
+    preferred: tuple[PreferredPrompt, ...] = ()
     is_written: bool = False
 
     @property
@@ -77,7 +78,7 @@ def plan_run(request: TrainRequest, settings: Settings, book: RunBook) -> RunPla
     choose_tracker(config.loop.tracker)
     run_id = run.id if run else new_id()
     output = Path(run.folder) if run and run.folder else (request.output or ADAPTERS_FOLDER / run_id).resolve()
-    is_written = request.is_resumed and _is_adapter_of(run_id, output)
+    is_written = request.is_resumed and is_adapter_of(run_id, output)
     if output.exists() and not is_written:
         raise ConfigError(f"{output} exists already and is never overwritten; name another --output folder.")
     new = NewRun(
@@ -103,7 +104,7 @@ def plan_run(request: TrainRequest, settings: Settings, book: RunBook) -> RunPla
     return plan
 
 
-def _is_adapter_of(run_id: str, folder: Path) -> bool:
+def is_adapter_of(run_id: str, folder: Path) -> bool:
     """Say whether `folder`, which appears whole or not at all, is the adapter that this run left."""
     try:
         return read_record(folder).run_id == run_id
@@ -135,8 +136,12 @@ def config_file_of(request: TrainRequest, base: str) -> Path:
     """
     if request.config_file is not None and request.recipe is not None:
         raise ConfigError("--config and --recipe both name the settings; give one of them.")
-    is_pocket = is_folder(base) and Path(base).resolve() == POCKET_FOLDER
-    return request.config_file or recipe_file(request.recipe or ("pocket" if is_pocket else "default"))
+    return request.config_file or recipe_file(request.recipe or ("pocket" if is_pocket(base) else "default"))
+
+
+def is_pocket(base: str) -> bool:
+    """Say whether a base is the pocket Falcon that ships with the project."""
+    return is_folder(base) and Path(base).resolve() == POCKET_FOLDER
 
 
 def require_gpu(base: str, *, has_gpu: bool) -> None:

@@ -16,9 +16,12 @@ from core.errors import StorageBusy, StorageError, TrainingFailed
 from core.logs import get_logger
 from core.rated_pairs import RatedPair
 from core.records import RunState, TrainingRunView
+from falcon.adapter_files import ADAPTER_WEIGHTS
 from storage import training_data, training_runs
 from storage.database import Session, open_database
+from trainer.adapters.folder import sha256_of
 from trainer.likelihood import Likelihood
+from trainer.preferences.pairs import UsedVote
 from trainer.run.owner import is_alive, own_process
 from trainer.run.progress import Moment
 
@@ -143,17 +146,19 @@ class RunRecord:
         self._unsaid: Moment | None = None
         self._last_report = -SECONDS_BETWEEN_REPORTS
 
-    def describe(self, *, base_revision: str | None, dataset_hash: str, vote_event_ids: Sequence[int]) -> None:
+    def describe(self, *, base_revision: str | None, dataset_hash: str, used_votes: Sequence[UsedVote]) -> None:
         """Keep what the run learns from."""
-        self._write(
-            lambda session: training_runs.describe(
-                session,
-                self.run_id,
-                base_revision=base_revision,
-                dataset_hash=dataset_hash,
-                vote_event_ids=vote_event_ids,
+        examples = [
+            training_runs.UsedVote(vote_event_id=vote.vote_event_id, label=vote.label, example=vote.example)
+            for vote in used_votes
+        ]
+
+        async def describe(session: Session) -> None:
+            await training_runs.describe(
+                session, self.run_id, base_revision=base_revision, dataset_hash=dataset_hash, examples=examples
             )
-        )
+
+        self._write(describe)
 
     def start(self, *, step: int, num_steps: int) -> None:
         """The first step is soon enough."""
@@ -181,9 +186,15 @@ class RunRecord:
         Raises:
             TrainingFailed: the run counts as another process's, or as gone, since this one was silent for too long.
         """
+        weights = adapter_folder / ADAPTER_WEIGHTS
         is_ours = self._write(
             lambda session: training_runs.finish(
-                session, self.run_id, metrics=metrics, adapter_folder=str(adapter_folder), owner=own_process()
+                session,
+                self.run_id,
+                metrics=metrics,
+                adapter_folder=str(adapter_folder),
+                owner=own_process(),
+                sha256=sha256_of(weights) if weights.is_file() else None,
             )
         )
         if is_ours is False:

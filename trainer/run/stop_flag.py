@@ -23,6 +23,10 @@ class StopFlag:
         """Say whether to end."""
         return self.signal is not None
 
+    def request(self) -> None:
+        """Ask to end as by SIGTERM, from any thread; what is not patient notices when it looks."""
+        self.signal = self.signal or signal.SIGTERM
+
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Obey signals within; they are as before afterwards. Only a process's main thread may."""

@@ -1,0 +1,1 @@
+"""One cycle of learning from votes, carried out by one process."""

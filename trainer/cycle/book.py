@@ -1,0 +1,110 @@
+"""The cycles of one database, for the process that carries one out, which is not asynchronous.
+
+Every change is one short transaction of its own. It knows no model.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from core.cycles import CycleState, CycleView, ServingPlan
+from core.ratings import RatedPrompt
+from core.records import TrainingRunView
+from storage import cycles, ratings, serving, training_runs
+from storage.database import Session, open_database
+from trainer.canary import CanaryConfig
+from trainer.cycle import canary_watch
+from trainer.cycle.leftovers import delete_leftovers
+from trainer.run.owner import is_alive, own_process
+
+Result = TypeVar("Result")
+
+
+class CycleBook:
+    """Reads and moves cycles; close it when done."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database = open_database(database_url)
+        self._loop = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._loop.run(self._database.close())
+        self._loop.close()
+
+    def left_open(self) -> str | None:
+        """Return the cycle that is to be carried out and that nobody does; None where there is none."""
+
+        async def left_open(session: Session) -> str | None:
+            cycle = await cycles.open_cycle(session)
+            if cycle is None or cycle.state is CycleState.CANARY:
+                return None
+            owner = await cycles.owner_of(session, cycle.id)
+            return None if owner is not None and is_alive(owner) else cycle.id
+
+        return self.read(left_open)
+
+    def claim(self, cycle_id: str) -> CycleView:
+        """Become the process that carries a cycle out.
+
+        Raises:
+            TrainingBusy: another living process does.
+            NotFound: there is no open cycle of this id.
+        """
+        return self.write(lambda session: cycles.claim(session, cycle_id, owner=own_process(), is_alive=is_alive))
+
+    def release(self, cycle_id: str) -> None:
+        """Leave a cycle to whoever comes next."""
+        self.write(lambda session: cycles.release(session, cycle_id, owner=own_process()))
+
+    def heartbeat(self, cycle_id: str) -> bool:
+        """Say that this process is there; return whether the cycle is still its."""
+        return self.write(lambda session: cycles.heartbeat(session, cycle_id, owner=own_process()))
+
+    def view(self, cycle_id: str) -> CycleView:
+        """Return a cycle. Raises: NotFound, when there is none of this id."""
+        return self.read(lambda session: cycles.view(session, cycle_id))
+
+    def rated_prompts(self) -> tuple[RatedPrompt, ...]:
+        """Return what may be learned from at this moment."""
+        return self.read(ratings.rated_prompts)
+
+    def plan(self, base_model: str) -> ServingPlan:
+        """Return what serves now."""
+        return self.read(lambda session: serving.plan(session, base_model))
+
+    def run(self, run_id: str) -> TrainingRunView:
+        """Return a training run. Raises: TrainingFailed, when there is none of this id."""
+        return self.read(lambda session: training_runs.view(session, run_id))
+
+    def look_after(self, cycle: CycleView, config: CanaryConfig) -> None:
+        """Count the votes of a cycle's canary, and do what they decide."""
+        self._loop.run(canary_watch.look_after(self._database, cycle, config))
+
+    def delete_leftovers(self, root: Path) -> None:
+        """Delete what cycles that have ended left behind below `root`."""
+        self._loop.run(delete_leftovers(self._database, root))
+
+    def read(self, act: Callable[[Session], Awaitable[Result]]) -> Result:
+        """Do `act` in a transaction that only reads."""
+
+        async def read() -> Result:
+            async with self._database.read() as session:
+                return await act(session)
+
+        return self._loop.run(read())
+
+    def write(self, act: Callable[[Session], Awaitable[Result]]) -> Result:
+        """Do `act` in a transaction of its own."""
+
+        async def write() -> Result:
+            async with self._database.write() as session:
+                return await act(session)
+
+        return self._loop.run(write())

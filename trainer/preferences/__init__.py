@@ -1,0 +1,1 @@
+"""Learning from liked and disliked prompts."""
