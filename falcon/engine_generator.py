@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from core.errors import ModelError, OutOfMemory
+from core.errors import ModelError, NotEnoughMemory, OutOfMemory
 from core.records import ModelInfo
 from falcon.beam_search import IMPOSSIBLE
 from falcon.decode_config import MAX_ROWS
@@ -37,7 +37,7 @@ class _Inside:
 
 
 class EngineGenerator:
-    """A `RunningGenerator` over one model."""
+    """A `RunningGenerator` and `AdapterHost` over one model."""
 
     def __init__(
         self, texts: PromptTexts, make_engine: MakeEngine, info: ModelInfo, metrics: ServingMetrics, *, capacity: int
@@ -162,13 +162,27 @@ class EngineGenerator:
             return Failure(request_id=ended.id, error=error)
         return Generated(request_id=ended.id, candidates=candidates, decoding_seconds=ended.seconds)
 
+    @property
+    def num_adapter_slots(self) -> int:
+        """How many adapters may be loaded at once."""
+        return self._adapters.num_slots
+
     def load_adapter(self, name: str, folder: Path) -> None:
         """Take in an adapter beside those that are loaded, between two steps; requests may name it from now on.
 
         Raises:
             ModelError: no slot is free, or it does not fit; what was loaded before goes on serving.
+            NotEnoughMemory: memory ran out; what was loaded before goes on serving.
         """
-        self._adapters.load(name, folder)
+        try:
+            self._adapters.load(name, folder)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            torch.cuda.empty_cache()
+            raise NotEnoughMemory(
+                f"Memory ran out while the adapter {folder} was loaded; set MAX_BATCH_REQUESTS lower."
+            ) from error
 
     def unload_adapter(self, name: str) -> None:
         """Let go of an adapter. Raises: ModelError, when a request inside uses it, or it is not loaded."""

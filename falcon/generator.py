@@ -5,6 +5,7 @@ It knows nothing of queues, rows or chat. An implementation owns one model on on
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from core.records import CandidateDraft, ModelInfo
@@ -109,4 +110,27 @@ class RunningGenerator(Generator, Protocol):
 
     def best_so_far(self, request_id: str) -> str | None:
         """Return the text of a request's best beam; None before its first token and once it has ended."""
+        ...
+
+
+@runtime_checkable
+class AdapterHost(RunningGenerator, Protocol):
+    """A running generator that takes adapters in and lets go of them between two steps, on the same one thread."""
+
+    @property
+    def num_adapter_slots(self) -> int:
+        """How many adapters may be loaded at once."""
+        ...
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Take in the adapter of `folder`; requests may name it from now on.
+
+        Raises:
+            core.errors.ModelError: no slot is free, or it does not fit; nothing has changed.
+            core.errors.NotEnoughMemory: memory ran out; nothing has changed.
+        """
+        ...
+
+    def unload_adapter(self, name: str) -> None:
+        """Let go of an adapter. Raises: core.errors.ModelError, when a request inside uses it, or it is not loaded."""
         ...

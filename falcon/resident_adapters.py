@@ -41,6 +41,11 @@ class ResidentAdapters:
         self._tables: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []  # a layer: into A, into B^T, out_of A, B^T
 
     @property
+    def num_slots(self) -> int:
+        """How many adapters fit side by side."""
+        return self._num_slots
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The adapters that a request may name."""
         return tuple(self._folders)
@@ -87,8 +92,12 @@ class ResidentAdapters:
         lora = self._fitting(read_lora(folder), folder)
         if lora.rank > self._rank:
             self._widen(-(-lora.rank // RANK_STEP) * RANK_STEP)
-        for number, tables in enumerate(self._tables):
-            self._fill(tables, lora, number, free[0])
+        try:
+            for number, tables in enumerate(self._tables):
+                self._fill(tables, lora, number, free[0])
+        except BaseException:  # half an adapter would be left where the next one may be narrower
+            self._clear(free[0])
+            raise
         self._slots[name], self._folders[name] = free[0], folder
 
     def unload(self, name: str) -> None:
@@ -97,11 +106,8 @@ class ResidentAdapters:
             raise ModelError(f"The adapter {name} is merged; restore the weights first.")
         if name not in self._slots:
             raise ModelError(f"The adapter {name} is not loaded; loaded are {', '.join(self.names) or 'none'}.")
-        slot = self._slots.pop(name)
+        self._clear(self._slots.pop(name))
         del self._folders[name]
-        for a_into, b_into, a_out, b_out in self._tables:
-            for table in (a_into, b_into, a_out, b_out):
-                table[self._columns(slot)] = 0
 
     def merge(self, name: str) -> None:
         """Add the adapter to the weights in place, so that it costs nothing.
@@ -159,6 +165,11 @@ class ResidentAdapters:
                 halves = new_table.view(2 * self._num_slots, rank, -1)
                 halves[:, : self._rank] = old_table.view(2 * self._num_slots, self._rank, -1)
         self._tables, self._rank, self._layout = tables, rank, self._layout + 1
+
+    def _clear(self, slot: int) -> None:
+        for tables in self._tables:
+            for table in tables:
+                table[self._columns(slot)] = 0
 
     def _columns(self, slot: int) -> slice:
         return slice(2 * self._rank * slot, 2 * self._rank * (slot + 1))

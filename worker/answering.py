@@ -10,6 +10,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from worker.company import Company, Stay
 from worker.engine_thread import EngineThread
 from worker.heartbeat import leases_kept
 from worker.held_request import HeldRequest
+from worker.served_adapters import ServedAdapters
 
 MAX_CRASHES = 3  # single requests crashing in a row before the process is given up
 MAX_STORE_ATTEMPTS = 4
@@ -37,6 +39,15 @@ Batch = Sequence[HeldRequest]
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What was written for a request, and by which model and adapter."""
+
+    request: HeldRequest
+    generated: Generated
+    model: ModelInfo
+
+
 class Answerer:
     """Answers claimed requests with one loaded model; it remembers how large a batch may be."""
 
@@ -48,10 +59,13 @@ class Answerer:
         model: ModelInfo,
         max_batch_requests: int,
         lease_seconds: float,
+        adapters: ServedAdapters | None = None,
     ) -> None:
+        """Answer with `model` and, where there are any, the `adapters` beside it."""
         self._queue = queue
         self._engine = engine
         self._model = model
+        self._adapters = adapters or ServedAdapters()
         self._lease_seconds = lease_seconds
         self._limit = BatchLimit(current=max_batch_requests, maximum=max_batch_requests)
         self._crashes = 0
@@ -114,13 +128,16 @@ class Answerer:
             return await self._after_crash(batch, stay)
         self._crashes = 0
         self._limit = self._limit.after_success(stay.most_requests)
-        for request, answer in answers:
-            await self._store_answer(request, answer)
+        for answer in answers:
+            await self._store_answer(answer)
         return []
 
-    async def _decode(self, batch: Batch) -> list[tuple[HeldRequest, Generated]]:
-        generated = await self._engine.generate([request.to_generate() for request in batch])
-        return list(zip(batch, generated, strict=True))
+    async def _decode(self, batch: Batch) -> list[_Answer]:
+        with self._adapters.used_by([request.claim.id for request in batch]) as adapters:
+            asked = [request.to_generate(adapter) for request, adapter in zip(batch, adapters, strict=True)]
+            generated = await self._engine.generate(asked)
+        models = [replace(self._model, adapter=adapter or self._model.adapter) for adapter in adapters]
+        return [_Answer(*one) for one in zip(batch, generated, models, strict=True)]
 
     async def _after_out_of_memory(self, batch: Batch, stay: Stay) -> list[Batch]:
         self._limit = self._limit.after_out_of_memory(stay.most_requests)
@@ -154,12 +171,13 @@ class Answerer:
         if self._crashes >= MAX_CRASHES:
             raise ModelCrashed(f"The model crashed {self._crashes} times in a row; the worker must start afresh.")
 
-    async def _store_answer(self, request: HeldRequest, answer: Generated) -> None:
-        if not answer.candidates:
+    async def _store_answer(self, answer: _Answer) -> None:
+        request = answer.request
+        if not answer.generated.candidates:
             await self._settle_unanswered(request)
             return
         try:
-            is_stored = await _patiently(lambda: self._complete(request.claim, answer))
+            is_stored = await _patiently(lambda: self._complete(answer))
         except StorageError:  # of this answer alone, or else recording the failure raises as well
             log.exception("request.not_stored", request_id=request.claim.id)
             await self._fail(request, NOT_STORED)
@@ -169,12 +187,14 @@ class Answerer:
             "request.answered" if is_stored else "request.answered_too_late",
             request_id=request.claim.id,
             attempt=request.claim.attempt,
-            decoding_seconds=round(answer.decoding_seconds, 3),
+            adapter=answer.model.adapter,
+            decoding_seconds=round(answer.generated.decoding_seconds, 3),
         )
 
-    async def _complete(self, claim: ClaimedRequest, answer: Generated) -> bool:
+    async def _complete(self, answer: _Answer) -> bool:
+        claim, written = answer.request.claim, answer.generated
         settings = dict(self._engine.decode_settings)
-        return await self._queue.complete(claim, answer.candidates, self._model, settings, answer.decoding_seconds)
+        return await self._queue.complete(claim, written.candidates, answer.model, settings, written.decoding_seconds)
 
     async def _settle_unanswered(self, request: HeldRequest) -> None:
         """Record why there is no answer; a cancelled or lost request has its state already."""

@@ -5,6 +5,7 @@ those of a running one overlap: the thread steps while anything is inside, and t
 """
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -14,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from core.records import ModelInfo
-from falcon.generator import Generated, GenerationRequest, Generator, RunningGenerator
+from falcon.generator import AdapterHost, Generated, GenerationRequest, Generator, RunningGenerator
 from falcon.serving_metrics import ServingMetrics
 from worker.running_calls import RunningCalls
 
@@ -49,6 +50,29 @@ class EngineThread:
         answers: Future[list[Generated]] = Future()
         self._calls.put(partial(self._running.add, requests, answers))
         return await asyncio.wrap_future(answers)
+
+    async def between_steps(self, work: Callable[[Generator], Result]) -> Result:
+        """Call `work` with the generator on its thread: between two steps of a running one, else between two batches.
+
+        Raises: whatever `work` raised; requests that are inside go on.
+        """
+        return await self._call(lambda: work(self._loaded()))
+
+    async def load_again(self, load: Callable[[], Generator]) -> ModelInfo:
+        """Let go of the model and load another, while nothing is inside. Raises: whatever loading raised."""
+        self._load = load
+        return await self._call(self._load_model)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is loaded."""
+        return self._loaded().info
+
+    @property
+    def num_adapter_slots(self) -> int:
+        """How many adapters the generator holds beside its base; 0 for one that takes none while it runs."""
+        generator = self._loaded()
+        return generator.num_adapter_slots if isinstance(generator, AdapterHost) else 0
 
     @property
     def capacity(self) -> int | None:
@@ -109,6 +133,9 @@ class EngineThread:
         return self._calls.get()
 
     def _load_model(self) -> ModelInfo:
+        if self._generator is not None:
+            self._generator = self._running = None
+            gc.collect()  # two models at once may not fit
         self._generator = self._load()
         if isinstance(self._generator, RunningGenerator):
             self._running = RunningCalls(self._generator)

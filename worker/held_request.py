@@ -26,8 +26,8 @@ class HeldRequest:
     def is_cancelled(self) -> bool:
         return self._is_stopped.is_set() or self.is_overdue()
 
-    def to_generate(self) -> GenerationRequest:
-        """Return what the generator needs to know of it."""
+    def to_generate(self, adapter: str | None = None) -> GenerationRequest:
+        """Return what the generator needs to know of it, to be written by `adapter`."""
         return GenerationRequest(
             id=self.claim.id,
             subject=self.claim.subject,
@@ -37,4 +37,5 @@ class HeldRequest:
             num_candidates=self.claim.num_candidates,
             is_cancelled=self.is_cancelled,
             avoid=self.claim.avoid,
+            adapter=adapter,
         )

@@ -1,13 +1,15 @@
 """The worker's main loop: claim when the model is free, answer, and start over, until asked to drain.
 
 With a running generator, claims join and leave one by one instead: see worker/continuous.py. The worker announces
-itself and how it serves, keeps the queue tidy beside its work, and outlives a busy database. It does not know
-signals, processes or how a batch is decoded.
+itself and how it serves, keeps the queue tidy and its adapters as the registry names them beside its work, and outlives
+a busy database. It does not know signals, processes or how a batch is decoded.
 """
 
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 from core.backoff import backoff_seconds
 from core.errors import MjpromptError, StorageBusy, StorageError
@@ -18,6 +20,7 @@ from storage import workers
 from storage.database import Database
 from storage.identifiers import new_id
 from storage.queue import JobQueue
+from worker.adapter_follower import AdapterFollower
 from worker.answering import Answerer
 from worker.batching import choose_batch
 from worker.continuous import ContinuousServing
@@ -27,6 +30,7 @@ from worker.side_tasks import SideTask, side_tasks
 POLL_SECONDS = 0.1
 ANNOUNCE_SECONDS = 5.0
 TIDY_SECONDS = 2.0
+FOLLOW_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
 ENGINE_STOP_SECONDS = 2.0
 PLAIN_BATCH_REQUESTS = 4  # for a generator that does not say how many it can hold
@@ -36,12 +40,22 @@ log = get_logger(__name__)
 class Worker:
     """One worker of the queue, with one model."""
 
-    def __init__(self, database: Database, queue: JobQueue, engine: EngineThread, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        queue: JobQueue,
+        engine: EngineThread,
+        settings: Settings,
+        follower: AdapterFollower | None = None,
+    ) -> None:
+        """Serve with what `engine` loads; without a `follower`, by that alone."""
         self.id = new_id()
         self._database = database
         self._queue = queue
         self._engine = engine
         self._settings = settings
+        self._follower = follower
+        self.needs_fresh_process = False  # it drained so that another adapter can serve
         self._state = WorkerState.LOADING
         self._model: ModelInfo | None = None
         self._draining = asyncio.Event()
@@ -87,7 +101,7 @@ class Worker:
 
     async def _load(self) -> Answerer | None:
         """Load the model; None when asked to drain meanwhile."""
-        loading = asyncio.create_task(self._engine.start(), name="load model")
+        loading = asyncio.create_task(self._load_model(), name="load model")
         draining = asyncio.create_task(self._draining.wait(), name="await drain")
         await asyncio.wait({loading, draining}, return_when=asyncio.FIRST_COMPLETED)
         draining.cancel()
@@ -104,13 +118,34 @@ class Worker:
             model=self._model,
             max_batch_requests=_batch_limit(self._settings.max_batch_requests, self._engine.capacity),
             lease_seconds=self._settings.lease_seconds,
+            adapters=self._follower.served if self._follower else None,
         )
 
+    async def _load_model(self) -> ModelInfo:
+        """Load the model and, where it can be, the adapter that has to serve."""
+        model = await self._engine.start()
+        return await self._follower.begin(model) if self._follower else model
+
+    async def _follow(self, follower: AdapterFollower) -> None:
+        """Follow the registry, and announce what serves by default from now on."""
+        before = follower.served.lineup.active
+        await follower.follow()
+        if follower.served.lineup.active != before:
+            await self._announce()
+        if follower.needs_fresh_process and not self._draining.is_set():
+            log.info("worker.needs_fresh_process", worker_id=self.id)
+            self.needs_fresh_process = True
+            self.drain()
+
     async def _serve_tidily(self, answerer: Answerer) -> None:
-        async with side_tasks(
+        tasks = [
             SideTask(name="return stalled", interval_seconds=TIDY_SECONDS, action=self._queue.return_stalled),
             SideTask(name="expire overdue", interval_seconds=TIDY_SECONDS, action=self._queue.expire_overdue),
-        ):
+        ]
+        if self._follower is not None:
+            follow = partial(self._follow, self._follower)
+            tasks.append(SideTask(name="follow the registry", interval_seconds=FOLLOW_SECONDS, action=follow))
+        async with side_tasks(*tasks):
             if self._engine.capacity is None:
                 await self._serve(answerer)
             else:
@@ -165,8 +200,13 @@ class Worker:
         metrics = self._engine.metrics
         async with self._database.write() as session:
             await workers.announce(
-                session, self.id, self._state, self._model, metrics=metrics.snapshot() if metrics else None
+                session, self.id, self._state, self._serving(), metrics=metrics.snapshot() if metrics else None
             )
+
+    def _serving(self) -> ModelInfo | None:
+        """Return the model with the adapter that answers by default now."""
+        active = self._follower.served.lineup.active if self._follower else None
+        return self._model if self._model is None or active is None else replace(self._model, adapter=active)
 
     async def _leave(self) -> None:
         for task in self._background:

@@ -10,31 +10,36 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from core.errors import MjpromptError, PermanentError
 from core.logs import get_logger
 from core.settings import Settings
 from falcon.generator import Generator
-from storage.database import open_database
+from storage.database import Database, open_database
 from storage.queue import SqlQueue
+from worker.adapter_check import require_intact
+from worker.adapter_follower import AdapterFollower
+from worker.adapter_registry import DatabaseRegistry
+from worker.adapter_vetting import AdapterVetting
 from worker.engine_thread import EngineThread
-from worker.exit_status import DRAINED, FAILED, GAVE_UP
+from worker.exit_status import DRAINED, FAILED, GAVE_UP, SWAPPED
 from worker.loop import DRAIN_SECONDS, Worker
 
 LAST_SECONDS = 5.0
+Load = Callable[[Settings], Generator]
 log = get_logger(__name__)
 
 
-def run_worker_process(settings: Settings, load: Callable[[], Generator], *, is_supervised: bool) -> int:
+def run_worker_process(settings: Settings, load: Load, *, is_supervised: bool) -> int:
     """Serve until drained and return the exit status.
 
     Under supervision the end of standard input means that the supervisor is gone, and the sentence that goes
     with `GAVE_UP` is written to standard output, for the supervisor to show; otherwise to standard error.
     """
-    engine = EngineThread(load)
+    engine = EngineThread(partial(load, settings))
     try:
-        asyncio.run(_serve(settings, engine, is_supervised=is_supervised))
-        status = DRAINED
+        status = asyncio.run(_serve(settings, load, engine, is_supervised=is_supervised))
     except PermanentError as error:
         status = GAVE_UP
         (sys.stdout if is_supervised else sys.stderr).write(f"{error}\n")
@@ -46,17 +51,33 @@ def run_worker_process(settings: Settings, load: Callable[[], Generator], *, is_
     return status
 
 
-async def _serve(settings: Settings, engine: EngineThread, *, is_supervised: bool) -> None:
+async def _serve(settings: Settings, load: Load, engine: EngineThread, *, is_supervised: bool) -> int:
+    """Serve until drained; return the exit status."""
     database = open_database(settings.database_url)
     try:
         queue = SqlQueue(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
-        worker = Worker(database, queue, engine, settings)
+        worker = Worker(database, queue, engine, settings, _follower(settings, load, engine, database))
         _obey_signals(worker)
         if is_supervised:
             _drain_without_supervisor(worker)
         await worker.run()
+        return SWAPPED if worker.needs_fresh_process else DRAINED
     finally:
         await database.close()
+
+
+def _follower(settings: Settings, load: Load, engine: EngineThread, database: Database) -> AdapterFollower | None:
+    """Return what follows the registry; None where ADAPTER says what serves."""
+    if settings.adapter is not None:
+        log.info("adapter.pinned", adapter=settings.adapter.name, reason="promotions wait until ADAPTER is unset")
+        return None
+    registry = DatabaseRegistry(database)
+    return AdapterFollower(
+        engine,
+        registry,
+        AdapterVetting(registry, partial(require_intact, settings=settings)),
+        load_with=lambda folder: load(settings.model_copy(update={"adapter": folder})),
+    )
 
 
 def _obey_signals(worker: Worker) -> None:

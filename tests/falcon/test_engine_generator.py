@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.errors import ModelError, OutOfMemory
+from core.errors import ModelError, NotEnoughMemory, OutOfMemory
 from core.parameters import parse, validate
 from core.settings import POCKET_FOLDER, load_settings
 from falcon.decode_config import DecodeConfig
@@ -19,6 +19,7 @@ from falcon.generator import Failure, Generated, Outcome, RunningGenerator
 from falcon.joined_weights import join_weights
 from falcon.loading import LoadedModel
 from falcon.prompt_texts import MAX_SUBJECT_TOKENS, PromptTexts
+from falcon.resident_adapters import ResidentAdapters
 from falcon.selection import content_words, jaccard_distance
 from falcon.serving import CPU_CAPACITY, build_engine_generator, load_generator, plan_capacity, why_not_engine
 from tests.falcon.test_adapters import write_adapter
@@ -323,3 +324,24 @@ def test_a_cpu_holds_four_requests_or_as_many_as_are_wanted(
     weights = join_weights(own_copy(pocket).model, 64)
     texts_of_pocket = PromptTexts(pocket.tokenizer, shipped_config, 8192)
     assert plan_capacity(weights, texts_of_pocket, wanted) == expected
+
+
+def test_adapter_that_memory_has_no_room_for_leaves_nothing_behind(
+    speaking: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_generator(load_settings(_env_file=None, model_id=str(speaking)))
+    assert isinstance(loaded, EngineGenerator)
+    fill, num_filled = ResidentAdapters._fill, 0
+
+    def fill_one_layer(self: ResidentAdapters, *of_layer: Any) -> None:
+        nonlocal num_filled
+        num_filled += 1
+        if num_filled > 1:
+            raise torch.OutOfMemoryError("no room, says a test")
+        fill(self, *of_layer)
+
+    monkeypatch.setattr(ResidentAdapters, "_fill", fill_one_layer)
+    with pytest.raises(NotEnoughMemory, match=r"set MAX_BATCH_REQUESTS lower\.$"):
+        loaded.load_adapter("champion", speaking.parent / "champion")
+    assert loaded._adapters.names == ()
+    assert not any(table.any() for layer in loaded._adapters._tables for table in layer)

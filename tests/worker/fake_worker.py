@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from core.errors import ModelError
 from core.logs import configure_logs
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 from falcon.generator import Generated, GenerationRequest, Generator
 from tests.worker.fakes import FakeGenerator, FakeRunningGenerator
 from worker.process import run_worker_process
@@ -27,7 +27,7 @@ class DeafGenerator(FakeGenerator):
         return super().generate(requests)
 
 
-def load() -> Generator:
+def load(_: Settings) -> Generator:
     delay_seconds = float(os.environ.get("FAKE_DELAY_SECONDS", "0"))
     match os.environ.get("FAKE_LOAD", "ok"):
         case "missing":

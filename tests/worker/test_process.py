@@ -1,6 +1,7 @@
 """The worker as a real process: signals, sudden death, the lifeline, the exit status."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,13 @@ import pytest
 
 from core.records import RequestState, WorkerState
 from core.settings import PROJECT_ROOT, Settings
+from falcon.adapter_files import ADAPTER_WEIGHTS
+from storage import clock, serving
+from storage.database import Database
+from storage.states import AdapterState, PromotionReason
+from storage.tables import AdapterRow
 from tests.worker.people import Person, eventually
+from worker.exit_status import SWAPPED
 
 DONE, QUEUED, RUNNING = RequestState.DONE, RequestState.QUEUED, RequestState.RUNNING
 COMMAND = [sys.executable, "-m", "tests.worker.fake_worker"]
@@ -145,3 +152,32 @@ def file_of(settings: Settings) -> Path:
 async def test_supervised_worker_hands_its_sentence_to_the_supervisor(start: Start) -> None:
     status, stdout, _ = await end(start(load="missing", is_supervised=True))
     assert (status, stdout) == (3, "The model folder /nowhere is missing; set MODEL_ID.\n")
+
+
+async def activate(database: Database, folder: Path) -> None:
+    """Register an adapter of the fake model, which serves from now on."""
+    async with database.write() as session:
+        now = clock.utc_now()
+        row = AdapterRow(id="style", state=AdapterState.CANDIDATE, base_model="fake", folder=str(folder), metrics={})
+        row.created_at = row.updated_at = now
+        row.sha256 = hashlib.sha256(b"weights").hexdigest()
+        session.add(row)
+        await session.flush()
+        assert await serving.promote(session, "style", reason=PromotionReason.OPERATOR)
+
+
+async def test_worker_that_cannot_swap_exits_4_and_the_next_serves_the_adapter(
+    start: Start, ann: Person, database: Database, tmp_path: Path
+) -> None:
+    process = start()
+    request_id = await ann.ask("a cat")
+    await ann.sees(DONE, request_id)
+    (tmp_path / ADAPTER_WEIGHTS).write_bytes(b"weights")
+    await activate(database, tmp_path)
+    assert (await end(process))[0] == SWAPPED
+    start()
+
+    async def serves() -> bool:
+        return [status.model and status.model.adapter for status in await ann.workers()] == ["style"]
+
+    await eventually(serves)
