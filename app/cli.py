@@ -19,6 +19,7 @@ import typer
 
 from app.command_settings import print_json as _print_json
 from app.command_settings import read_settings as _settings
+from app.retrain_cli import export, retrain
 from app.training_cli import adapters_cli, tune
 from core.errors import MjpromptError, UserError
 
@@ -46,6 +47,8 @@ database_cli = typer.Typer(help="Look after the database.", no_args_is_help=True
 cli.add_typer(database_cli, name="db")
 cli.add_typer(adapters_cli, name="adapters")
 cli.command()(tune)
+cli.command()(retrain)
+cli.command()(export)
 
 
 def _load_falcon(settings: "Settings") -> "Generator":
@@ -112,9 +115,10 @@ def _options(
 @cli.command()
 def run(context: typer.Context, *, port: PortOption = None) -> None:
     """Start the web chat and one worker, and show a first answer."""
+    from app.cycle_process import cycle_command
     from app.supervisor import worker_command
 
-    _serve(port, worker_command(context.obj.module))
+    _serve(port, worker_command(context.obj.module), cycle_command(context.obj.module))
 
 
 @cli.command()
@@ -123,12 +127,12 @@ def bot(*, port: PortOption = None) -> None:
     _serve(port, None)
 
 
-def _serve(port: int | None, worker_command: Sequence[str] | None) -> None:
+def _serve(port: int | None, worker_command: Sequence[str] | None, cycle_command: Sequence[str] | None = None) -> None:
     from rich.console import Console
 
     from app.serve import serve
 
-    serve(_settings(web_port=port), Console(), worker_command=worker_command)
+    serve(_settings(web_port=port), Console(), worker_command=worker_command, cycle_command=cycle_command)
 
 
 @cli.command()
@@ -139,7 +143,7 @@ def worker(
     from worker.process import run_worker_process
 
     settings = _settings()
-    raise typer.Exit(run_worker_process(settings, partial(context.obj.load, settings), is_supervised=supervised))
+    raise typer.Exit(run_worker_process(settings, context.obj.load, is_supervised=supervised))
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})  # "--ar 16:9" is a bad idea, not a bad option

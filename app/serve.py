@@ -18,6 +18,9 @@ from rich.text import Text
 
 from app.answer_view import Answer, print_answer
 from app.chats import running_chats
+from app.cycle_keeper import CycleKeeper
+from app.cycle_planner import TrainerPlanner
+from app.cycle_process import CycleProcess
 from app.storage_at_start import make_database_current, open_writable
 from app.supervisor import WorkerSupervisor
 from app.waiting import answered, ready_worker
@@ -31,6 +34,7 @@ from core.settings import Settings
 from storage import clock
 from storage.database import Database
 from storage.queue import SqlQueue
+from trainer.cycle_config import read_cycle_config
 from worker.side_tasks import SideTask, side_tasks
 
 WARM_UP_IDEA = "a boy running in the snow"
@@ -51,19 +55,30 @@ class Chat:
     address: str
 
 
-def serve(settings: Settings, console: Console, *, worker_command: Sequence[str] | None) -> None:
+def serve(
+    settings: Settings,
+    console: Console,
+    *,
+    worker_command: Sequence[str] | None,
+    cycle_command: Sequence[str] | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM; without a `worker_command` only the chat, for workers started elsewhere.
 
+    With a `cycle_command`, cycles of learning are carried out by children that it starts.
+
     Raises:
+        ConfigError: configs/cycle.toml cannot be used.
         PermanentError: the database, the port or the worker cannot be used; one plain sentence.
         StorageBusy: another program holds the database.
     """
     make_database_current(settings)
     gc.freeze()  # what is imported stays: looking it all through again and again would hold everybody up
-    asyncio.run(_serve(settings, console, worker_command))
+    asyncio.run(_serve(settings, console, worker_command, cycle_command))
 
 
-async def _serve(settings: Settings, console: Console, worker_command: Sequence[str] | None) -> None:
+async def _serve(
+    settings: Settings, console: Console, worker_command: Sequence[str] | None, cycle_command: Sequence[str] | None
+) -> None:
     started_at = clock.utc_now()
     supervisor = WorkerSupervisor(worker_command) if worker_command is not None else None
     stopping = asyncio.Event()
@@ -71,6 +86,7 @@ async def _serve(settings: Settings, console: Console, worker_command: Sequence[
     async with (
         _open_chat(settings) as chat,
         side_tasks(*_tidying(chat.queue)),
+        _kept_cycles(chat.database, settings, cycle_command),
         running_chats(chat.services, chat.database, partial(_say, console)),
     ):
         _say(console, "Web chat", chat.address)
@@ -101,7 +117,8 @@ async def _supervise(supervisor: WorkerSupervisor | None, stopping: asyncio.Even
 async def _open_chat(settings: Settings) -> AsyncIterator[Chat]:
     database, queue = await open_writable(settings)
     try:
-        services, watcher = open_services(database, queue, settings), RequestWatcher(database)
+        services = open_services(database, queue, settings, planner=TrainerPlanner(settings))
+        watcher = RequestWatcher(database)
         runner, port = await start_site(create_app(services, watcher), settings)
         try:
             address = _address(settings, port)
@@ -110,6 +127,21 @@ async def _open_chat(settings: Settings) -> AsyncIterator[Chat]:
             await runner.cleanup()
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _kept_cycles(database: Database, settings: Settings, command: Sequence[str] | None) -> AsyncIterator[None]:
+    """Look after cycles of learning while the block runs; a training is asked to save at its end."""
+    if command is None:
+        yield
+        return
+    keeper = CycleKeeper(database, read_cycle_config(settings.cycle_config), CycleProcess(command))
+    keeping = asyncio.create_task(keeper.run(), name="keep cycles")
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.wait({keeping})
 
 
 def _tidying(queue: SqlQueue) -> tuple[SideTask, SideTask]:

@@ -16,7 +16,7 @@ from core.backoff import backoff_seconds
 from core.errors import PermanentError
 from core.logs import get_logger
 from core.settings import PROJECT_ROOT
-from worker.exit_status import GAVE_UP
+from worker.exit_status import GAVE_UP, SWAPPED
 
 HEALTHY_SECONDS = 60.0  # a worker that lived this long starts the back-off anew
 STOP_SECONDS = 40.0  # the worker's own drain limit is shorter
@@ -67,6 +67,9 @@ class WorkerSupervisor:
                 return
             if status == GAVE_UP:
                 raise PermanentError(sentence or "The worker cannot run; its log above says why.")
+            if status == SWAPPED:  # another adapter has to serve, and this model takes one only as it is loaded
+                failures = 0
+                continue
             failures = 1 if time.monotonic() - started >= self._healthy_seconds else failures + 1
             delay = self._delay_seconds(failures)
             log.warning("worker.died", status=status, restart_in_seconds=delay)
@@ -88,7 +91,7 @@ class WorkerSupervisor:
             *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=_environment(),
+            env=child_environment(),
             process_group=0,  # Ctrl-C reaches only this process, which then drains both
         )
         log.info("worker.started", pid=process.pid)
@@ -123,6 +126,7 @@ async def _last_line(process: asyncio.subprocess.Process) -> str:
     return lines[-1] if lines else ""
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """Return the environment in which a child finds this program's own modules."""
     folders = [str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}

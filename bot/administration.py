@@ -9,28 +9,33 @@ from collections.abc import Mapping
 
 from bot.access import record_refusal, shortened
 from bot.catalog import Catalogs
+from bot.cycle_planner import CyclePlanner
+from bot.model_decisions import Decision, ModelDecisions
 from bot.settings_memory import SettingsMemory
 from bot.workspace_settings import readable_settings
-from core.errors import NotAllowed, NotFound
+from core.errors import NotAllowed
 from core.operators import is_listed, read_operators
-from core.records import AuditAction, Identity, ModelStatus, Platform, WorkspaceSettings
+from core.records import AuditAction, Destination, Identity, ModelStatus, Platform, WorkspaceSettings
 from core.settings import Settings
 from storage import adapters, audit, command_sync, events, users, workspaces
 from storage.database import Database
 
 # What only operators may do, each with its sentence in the catalogs.
-OPERATOR_ACTIONS = (AuditAction.RETRAIN, AuditAction.PROMOTE, AuditAction.ROLLBACK)
+OPERATOR_ACTIONS = (AuditAction.RETRAIN, AuditAction.CANCEL_RETRAIN, AuditAction.PROMOTE, AuditAction.ROLLBACK)
 
 
 class AdministrationService:
     """Settings, operators and the model's state over one database."""
 
-    def __init__(self, database: Database, settings: Settings, catalogs: Catalogs) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, catalogs: Catalogs, planner: CyclePlanner | None = None
+    ) -> None:
         self._database = database
         self._settings = settings
         self._catalogs = catalogs
         self._operators = read_operators(settings.operator_ids)
         self._memory = SettingsMemory(self._read_settings)
+        self._decisions = ModelDecisions(database, settings, planner)
 
     async def settings_of(self, identity: Identity) -> WorkspaceSettings:
         """Return what the admins of the person's workspace decided; the defaults outside of any."""
@@ -92,33 +97,49 @@ class AdministrationService:
             raise NotAllowed("Only operators of this bot may do that, because everybody shares its model.")
 
     async def confirm(
-        self, identity: Identity, action: AuditAction, *, details: Mapping[str, object], event_id: str
+        self,
+        identity: Identity,
+        action: AuditAction,
+        *,
+        details: Mapping[str, object],
+        event_id: str,
+        follow_at: Destination | None = None,
     ) -> str:
-        """Record an operator's confirmed decision, once an event; return the sentence to show.
+        """Carry out an operator's confirmed decision, once an event; return the sentence that says what happened.
 
-        The work behind it is not part of this version, and the sentence says so.
+        It is done and recorded in one transaction. A training that begins is followed by a message at `follow_at`.
 
         Raises:
             NotAllowed: the person is no operator (any more).
-            NotFound: `details["adapter"]` names no adapter that could be promoted.
+            NotFound: no adapter that could be promoted is named, nothing served before, or no training is going on.
+            NotPossible: it cannot be done as things are; nothing was written.
         """
         await self.require_operator(identity, action, details=details)
+        await self._decisions.require_possible(action)
         async with self._database.write() as session:
-            if action is AuditAction.PROMOTE:
-                _require_known(details.get("adapter"), await adapters.names(session))
             user_id = await users.ensure_user(session, identity)
+            decision = Decision(
+                action=action,
+                identity=identity,
+                user_id=user_id,
+                adapter=details.get("adapter"),
+                follow_at=follow_at,
+            )
             if await events.first_time(session, identity.platform, f"confirm:{event_id}", user_id=user_id):
+                done = await self._decisions.carry_out(session, decision)
                 await audit.record(
                     session,
                     action=action,
                     user_id=user_id,
                     workspace_external_id=identity.workspace_external_id,
                     is_allowed=True,
-                    details=shortened(details),
+                    details=shortened({**details, **done.details}),
                 )
+            else:
+                done = await self._decisions.told_again(session, decision)
             settings = await workspaces.settings_of(session, identity.platform, identity.workspace_external_id)
         language = self._catalogs.language(settings.language, identity.locale)
-        return self._catalogs.text(language, f"model.recorded.{action}")
+        return self._catalogs.text(language, done.key, **done.values)
 
     async def model_status(self, identity: Identity) -> ModelStatus:
         """Tell what serves now, and what part of what it learned from is the person's."""
@@ -162,8 +183,3 @@ class AdministrationService:
         """Keep the hash of the commands that the platform was told just now."""
         async with self._database.write() as session:
             await command_sync.remember_sync(session, platform, hash_)
-
-
-def _require_known(adapter: object, names: list[str]) -> None:
-    if adapter not in names:
-        raise NotFound("There is no such adapter to promote; look at the list of this command again.")

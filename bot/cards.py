@@ -47,12 +47,14 @@ class CandidateCard:
 class Card:
     """One message; every string is plain text that nothing has escaped yet.
 
-    `title` is the idea, `byline` says who asked, `note` what is going on or went wrong, `footer` what made it.
+    `title` is the idea, `byline` says who asked, `note` what is going on or went wrong, `footer` what made it. `lines`
+    stand below the note, each by itself.
     """
 
     title: str
     byline: str | None = None
     note: str | None = None
+    lines: tuple[str, ...] = ()
     candidates: tuple[CandidateCard, ...] = ()
     buttons: tuple[Button, ...] = ()
     footer: str | None = None

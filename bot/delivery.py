@@ -1,12 +1,13 @@
-"""Delivering what the outbox holds, until cancelled: answers and shares when they are due, progress meanwhile.
+"""Delivering until cancelled: answers and shares when they are due, progress meanwhile, and how learning goes.
 
 Each platform is served by tasks of its own, so that a slow or failing one holds up no other. What happens to one
-message is in bot/sending.py.
+message is in bot/sending.py, and to one about a cycle of learning in bot/cycle_delivery.py.
 """
 
 import asyncio
 from collections.abc import Sequence
 
+from bot.cycle_delivery import CycleDelivery
 from bot.gateway import Gateway
 from bot.message_locks import MessageLocks
 from bot.progress import Progress
@@ -15,6 +16,7 @@ from bot.services import Services
 from core.errors import StorageBusy
 from core.logs import get_logger
 from core.records import OutboxMessage
+from core.release_channels import read_release_channels
 from storage.database import Database
 from storage.outbox import Outbox
 
@@ -32,6 +34,12 @@ class Delivery:
         self._outbox = outbox
         self._gateways = tuple(gateways)
         self._sender = Sender(outbox, services.catalogs, database, locks)
+        self._cycles = CycleDelivery(
+            database,
+            services.catalogs,
+            services.learning.planner,
+            read_release_channels(services.settings.release_notes),
+        )
         self._progress = Progress(outbox, services.catalogs, database, locks, num_platforms=len(self._gateways))
 
     async def run(self) -> None:
@@ -44,6 +52,7 @@ class Delivery:
             for gateway in self._gateways:
                 tasks.create_task(self._serve(gateway), name=f"delivery to {gateway.platform}")
                 tasks.create_task(self._progress.run(gateway), name=f"progress on {gateway.platform}")
+                tasks.create_task(self._cycles.run(gateway), name=f"cycles on {gateway.platform}")
 
     async def deliver_due(self) -> int:
         """Deliver what is due by now; return how many messages were tried."""

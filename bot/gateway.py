@@ -8,7 +8,18 @@ knows nothing of rows.
 from typing import Protocol
 
 from bot.cards import Card
-from core.records import Destination, OutboxMessage, Platform
+from core.records import Destination, Platform
+from core.release_channels import ReleaseChannel
+
+
+class Addressed(Protocol):
+    """A message on its way, as far as a gateway needs to know it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def destination(self) -> Destination: ...
 
 
 class Gateway(Protocol):
@@ -29,7 +40,11 @@ class Gateway(Protocol):
         """Return what may be kept of `destination` once its message is sent: no interaction token, no URL. Pure."""
         ...
 
-    async def open(self, message: OutboxMessage, placeholder: Card) -> Destination:
+    def at_channel(self, channel: ReleaseChannel, *, language: str) -> Destination:
+        """Return the destination of a message that is everybody's in `channel`. Pure."""
+        ...
+
+    async def open(self, message: Addressed, placeholder: Card) -> Destination:
         """Post `placeholder`, which holds no answer, at the message's destination; return the open destination.
 
         `message.id` is what a platform that can tell a repeated post is given to tell it by.

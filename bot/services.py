@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from bot.administration import AdministrationService
 from bot.catalog import Catalogs
 from bot.collection import CollectionService
+from bot.cycle_planner import CyclePlanner
+from bot.learning import LearningService
 from bot.privacy import PrivacyService
 from bot.service import ChatService
 from core.settings import Settings
@@ -20,22 +22,27 @@ class Services:
     collection: CollectionService
     privacy: PrivacyService
     administration: AdministrationService
+    learning: LearningService
     catalogs: Catalogs
     settings: Settings
 
 
-def open_services(database: Database, queue: JobQueue, settings: Settings) -> Services:
-    """Put the services together over one database and one queue.
+def open_services(
+    database: Database, queue: JobQueue, settings: Settings, *, planner: CyclePlanner | None = None
+) -> Services:
+    """Put the services together over one database and one queue; without a `planner` no training can be started.
 
     Raises:
         ConfigError: the texts of a language cannot be used.
     """
     catalogs = Catalogs.load()
+    administration = AdministrationService(database, settings, catalogs, planner)
     return Services(
         chat=ChatService(database, queue, settings),
         collection=CollectionService(database),
         privacy=PrivacyService(database),
-        administration=AdministrationService(database, settings, catalogs),
+        administration=administration,
+        learning=LearningService(database, administration, planner),
         catalogs=catalogs,
         settings=settings,
     )

@@ -23,7 +23,7 @@ from bot.discord.conversation import Conversation
 from bot.discord.list_commands import own_commands
 from bot.discord.lists import Lists
 from bot.discord.marks import CONTROL_PATTERN, PAGE_PATTERN, STALE_PATTERN, is_pressed_on_its_own
-from bot.discord.model_commands import ModelWork, model_group, retrain_command
+from bot.discord.model_commands import ModelWork, model_group, retrain_group
 from bot.discord.new_sessions import NewSessions
 from bot.discord.panels import Panels
 from bot.discord.presses import Presses
@@ -143,7 +143,7 @@ class DiscordBot(commands.AutoShardedBot):
             ask_command(conversation, self._asking, words),
             *own_commands(conversation, self._lists, panels, words),
             model_group(conversation, model, words),
-            retrain_command(conversation, model, words),
+            retrain_group(conversation, model, words),
             settings_command(conversation, panels, words),
         )
 

@@ -18,7 +18,8 @@ from bot.discord.conversation import (
     acknowledged_in_place,
     require_pressed_on_its_own,
 )
-from bot.discord.identity import identity_of
+from bot.discord.destinations import DiscordDestination
+from bot.discord.identity import followed_at, identity_of
 from bot.discord.lists import Lists
 from bot.discord.marks import ControlName
 from bot.discord.markup import escaped
@@ -51,6 +52,7 @@ class Controls:
             ControlName.FORGET: self._forget,
             ControlName.FORGET_SURELY: self._forget_surely,
             ControlName.RETRAIN: self._retrain,
+            ControlName.CANCEL_RETRAIN: self._cancel_retrain,
             ControlName.PROMOTE: self._promote,
             ControlName.ROLLBACK: self._rollback,
             ControlName.CLOSE: self._close,
@@ -105,7 +107,12 @@ class Controls:
         await self._replace(interaction, forgotten_text(gone, self._services.catalogs, language))
 
     async def _retrain(self, interaction: discord.Interaction, asked_by: str) -> None:
-        await self._confirm(interaction, AuditAction.RETRAIN, asked_by, {})
+        settings = await self._conversation.settings_in_time(interaction)
+        language = self._conversation.shared_language(interaction, settings)
+        await self._confirm(interaction, AuditAction.RETRAIN, asked_by, {}, followed_at(interaction, language=language))
+
+    async def _cancel_retrain(self, interaction: discord.Interaction, asked_by: str) -> None:
+        await self._confirm(interaction, AuditAction.CANCEL_RETRAIN, asked_by, {})
 
     async def _promote(self, interaction: discord.Interaction, argument: str) -> None:
         asked_by, _, adapter = argument.partition(".")
@@ -115,11 +122,20 @@ class Controls:
         await self._confirm(interaction, AuditAction.ROLLBACK, asked_by, {})
 
     async def _confirm(
-        self, interaction: discord.Interaction, action: AuditAction, asked_by: str, details: Mapping[str, object]
+        self,
+        interaction: discord.Interaction,
+        action: AuditAction,
+        asked_by: str,
+        details: Mapping[str, object],
+        follow_at: DiscordDestination | None = None,
     ) -> None:
         await Acknowledgement(interaction)()
         sentence = await self._services.administration.confirm(
-            identity_of(interaction), action, details=details, event_id=f"discord:{asked_by}"
+            identity_of(interaction),
+            action,
+            details=details,
+            event_id=f"discord:{asked_by}",
+            follow_at=None if follow_at is None else follow_at.as_json(),
         )
         require_pressed_on_its_own(interaction)
         await self._replace(interaction, sentence)

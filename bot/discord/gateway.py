@@ -18,12 +18,15 @@ from bot.catalog import Catalogs
 from bot.discord.destinations import DiscordDestination, Route
 from bot.discord.errors import translated
 from bot.discord.views import card_view
+from bot.gateway import Addressed
 from core.errors import AddressGone, PlatformBusy
 from core.logs import get_logger
-from core.records import Destination, OutboxMessage, Platform
+from core.records import Destination, Platform
+from core.release_channels import ReleaseChannel
 
 _LOG = get_logger(__name__)
 _PATIENCE_SECONDS = 12.0
+NOBODY = 0  # in place of the person whom a message goes to
 
 
 class DiscordGateway:
@@ -51,7 +54,13 @@ class DiscordGateway:
         """Return the address without the interaction's token."""
         return DiscordDestination.from_json(destination).without_secrets().as_json()
 
-    async def open(self, message: OutboxMessage, placeholder: Card) -> Destination:
+    def at_channel(self, channel: ReleaseChannel, *, language: str) -> Destination:
+        """Return the destination of a message that is everybody's in a channel."""
+        return DiscordDestination(
+            route=Route.CHANNEL, language=language, user_id=NOBODY, channel_id=int(channel.channel_id)
+        ).as_json()
+
+    async def open(self, message: Addressed, placeholder: Card) -> Destination:
         """Post `placeholder` in the channel or as a direct message.
 
         Discord gives back the message that is already there when the same nonce comes again within some minutes.

@@ -59,3 +59,17 @@ def destination_of(
         token=interaction.token,
         token_expires_at=interaction.created_at + TOKEN_LIFE,
     )
+
+
+def followed_at(interaction: discord.Interaction, *, language: str) -> DiscordDestination:
+    """Return where a message of the bot's own follows what was begun: in the channel, or directly where it cannot post.
+
+    The interaction's own message would be out of reach after some minutes.
+    """
+    can_post = interaction.context.guild or interaction.context.dm_channel
+    return DiscordDestination(
+        route=Route.CHANNEL if can_post and interaction.channel_id is not None else Route.DIRECT,
+        language=language,
+        user_id=interaction.user.id,
+        channel_id=interaction.channel_id if can_post else None,
+    )

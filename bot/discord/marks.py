@@ -40,6 +40,7 @@ class ControlName(StrEnum):
     FORGET = "forget"  # asks whether to delete everything
     FORGET_SURELY = "forget_surely"
     RETRAIN = "retrain"  # the interaction that asked for confirmation
+    CANCEL_RETRAIN = "cancel_retrain"  # that interaction
     PROMOTE = "promote"  # that interaction and the adapter, with a dot between them
     ROLLBACK = "rollback"  # that interaction
     CLOSE = "close"

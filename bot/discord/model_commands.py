@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.discord.command_words import Command, CommandWords
+from bot.discord.command_words import CommandWords
 from bot.discord.conversation import Conversation, acknowledged_as_waiting
 from bot.discord.identity import identity_of
 from bot.discord.panels import Panels
@@ -52,7 +52,16 @@ class ModelWork:
         await self._require_operator(interaction, AuditAction.ROLLBACK)
         await self._conversation.show(interaction, self._panels.rollback_view(interaction))
 
-    async def retrain(self, interaction: discord.Interaction) -> None:
+    async def plan(self, interaction: discord.Interaction) -> None:
+        """Show what the votes are enough for.
+
+        Raises:
+            NotAllowed: the person is no operator.
+        """
+        await acknowledged_as_waiting(interaction, is_private=True)
+        await self._conversation.show(interaction, await self._panels.plan_view(interaction))
+
+    async def start(self, interaction: discord.Interaction) -> None:
         """Ask an operator whether to train.
 
         Raises:
@@ -60,6 +69,24 @@ class ModelWork:
         """
         await self._require_operator(interaction, AuditAction.RETRAIN)
         await self._conversation.show(interaction, self._panels.retrain_view(interaction))
+
+    async def status(self, interaction: discord.Interaction) -> None:
+        """Show how the present training goes.
+
+        Raises:
+            NotAllowed: the person is no operator.
+        """
+        await acknowledged_as_waiting(interaction, is_private=True)
+        await self._conversation.show(interaction, await self._panels.cycle_view(interaction))
+
+    async def cancel(self, interaction: discord.Interaction) -> None:
+        """Ask an operator whether the training shall end.
+
+        Raises:
+            NotAllowed: the person is no operator.
+        """
+        await self._require_operator(interaction, AuditAction.CANCEL_RETRAIN)
+        await self._conversation.show(interaction, self._panels.cancel_view(interaction))
 
     async def offered_adapters(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         """Return the adapters that match what is typed; nobody but an operator sees any."""
@@ -99,12 +126,28 @@ def model_group(conversation: Conversation, work: ModelWork, words: CommandWords
     return group
 
 
-def retrain_command(conversation: Conversation, work: ModelWork, words: CommandWords) -> Command:
-    """Return `/retrain`."""
+def retrain_group(conversation: Conversation, work: ModelWork, words: CommandWords) -> app_commands.Group:
+    """Return `/retrain` with `plan`, `start`, `status` and `cancel`."""
+    group = app_commands.Group(
+        name=words.name("retrain"),
+        description=words.description("retrain"),
+        default_permissions=discord.Permissions(manage_guild=True),
+    )
 
-    @app_commands.command(name=words.name("retrain"), description=words.description("retrain"))
-    @app_commands.default_permissions(manage_guild=True)
-    async def retrain(interaction: discord.Interaction) -> None:
-        await conversation.run(interaction, work.retrain(interaction))
+    @group.command(name=words.name("retrain.plan"), description=words.description("retrain.plan"))
+    async def plan(interaction: discord.Interaction) -> None:
+        await conversation.run(interaction, work.plan(interaction))
 
-    return retrain
+    @group.command(name=words.name("retrain.start"), description=words.description("retrain.start"))
+    async def start(interaction: discord.Interaction) -> None:
+        await conversation.run(interaction, work.start(interaction))
+
+    @group.command(name=words.name("retrain.status"), description=words.description("retrain.status"))
+    async def status(interaction: discord.Interaction) -> None:
+        await conversation.run(interaction, work.status(interaction))
+
+    @group.command(name=words.name("retrain.cancel"), description=words.description("retrain.cancel"))
+    async def cancel(interaction: discord.Interaction) -> None:
+        await conversation.run(interaction, work.cancel(interaction))
+
+    return group

@@ -8,6 +8,7 @@ import discord
 from discord import ui
 
 from bot.cards import ButtonLook
+from bot.cycle_texts import plan_panel, status_panel
 from bot.discord.conversation import Conversation
 from bot.discord.identity import identity_of
 from bot.discord.marks import ControlName, control_mark
@@ -65,6 +66,28 @@ class Panels:
         sure = self._sure(interaction, ControlName.RETRAIN, str(interaction.id))
         return self._question(interaction, "model.retrain_title", "model.retrain_confirm", sure)
 
+    async def plan_view(self, interaction: discord.Interaction) -> ui.LayoutView:
+        """Return what the votes are enough for, with the button that begins a training where they are."""
+        outlook = await self._services.learning.outlook(identity_of(interaction))
+        panel = plan_panel(outlook, self._services.catalogs, self._conversation.language(interaction))
+        blocks = panel_blocks(panel)
+        if outlook.missing is None:
+            start = self._sure(interaction, ControlName.RETRAIN, str(interaction.id), label="model.retrain_start")
+            close = self._control(interaction, ControlName.CLOSE, "form.close")
+            blocks.append(Block(text="", controls=(start, close)))
+        return blocks_view(blocks)
+
+    async def cycle_view(self, interaction: discord.Interaction) -> ui.LayoutView:
+        """Return how the present training goes, or how the last one ended."""
+        status = await self._services.learning.status(identity_of(interaction))
+        panel = status_panel(status, self._services.catalogs, self._conversation.language(interaction))
+        return blocks_view(panel_blocks(panel))
+
+    def cancel_view(self, interaction: discord.Interaction) -> ui.LayoutView:
+        """Return the question before a training is cancelled."""
+        sure = self._sure(interaction, ControlName.CANCEL_RETRAIN, str(interaction.id))
+        return self._question(interaction, "model.cancel_retrain_title", "model.cancel_retrain_confirm", sure)
+
     def promote_view(self, interaction: discord.Interaction, adapter: str) -> ui.LayoutView:
         """Return the question before another adapter answers everybody."""
         sure = self._sure(interaction, ControlName.PROMOTE, f"{interaction.id}.{adapter}")
@@ -84,9 +107,11 @@ class Panels:
         sentence = escaped(self._conversation.text(interaction, question, **values))
         return blocks_view([Block(text=f"### {heading}\n{sentence}", controls=controls)])
 
-    def _sure(self, interaction: discord.Interaction, name: ControlName, argument: str) -> Control:
-        label = self._conversation.text(interaction, "model.confirm")
-        return Control(custom_id=control_mark(name, argument), label=label, look=ButtonLook.GOOD)
+    def _sure(
+        self, interaction: discord.Interaction, name: ControlName, argument: str, *, label: str = "model.confirm"
+    ) -> Control:
+        text = self._conversation.text(interaction, label)
+        return Control(custom_id=control_mark(name, argument), label=text, look=ButtonLook.GOOD)
 
     def _control(
         self, interaction: discord.Interaction, name: ControlName, key: str, *, look: ButtonLook = ButtonLook.PLAIN

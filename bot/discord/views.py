@@ -24,6 +24,7 @@ MAX_LABEL_CHARACTERS = 80
 _FRAME_CHARACTERS = 900  # what title, note and footer may always have together
 _TITLE_SHARE, _NOTE_SHARE = 0.55, 0.3
 _SENTENCE_CHARACTERS = 160  # kept free for the sentence in place of a prompt that does not fit
+_LINE_CHARACTERS = 300
 _STYLE_OF = {
     ButtonLook.PLAIN: discord.ButtonStyle.secondary,
     ButtonLook.GOOD: discord.ButtonStyle.success,
@@ -57,6 +58,8 @@ def card_view(card: Card, catalogs: Catalogs, language: str) -> ui.LayoutView:
     head, foot = _frame(card, room=MAX_CHARACTERS - sum(map(size, prompts)))
     prompts = _fitting(prompts, too_long, room=MAX_CHARACTERS - size(head) - size(foot))
     blocks = [Block(text=head)] if head else []
+    if card.lines:
+        blocks.append(Block(text=_lines(card.lines, room=MAX_CHARACTERS - size(head) - size(foot))))
     for candidate, prompt in zip(card.candidates, prompts, strict=True):
         blocks.append(Block(text=prompt, controls=_controls(candidate.buttons)))
     blocks.append(Block(text=foot, controls=_controls(card.buttons)))
@@ -92,6 +95,17 @@ def _frame(card: Card, *, room: int) -> tuple[str, str]:
     said = " · ".join(filter(None, (card.byline, card.footer)))
     foot = f"-# {escaped(said, room - int(room * _TITLE_SHARE) - note_room)}" if said else ""
     return "\n".join(filter(None, (title, note))), foot
+
+
+def _lines(lines: Sequence[str], *, room: int) -> str:
+    """Return as many lines as there is room for; only a card without prompts has any."""
+    shown: list[str] = []
+    for line in lines:
+        shown.append(escaped(line, _LINE_CHARACTERS))
+        room -= size(shown[-1]) + 1
+        if room < 0:
+            return "\n".join(shown[:-1])
+    return "\n".join(shown)
 
 
 def _fitting(prompts: Sequence[str], too_long: str, *, room: int) -> list[str]:

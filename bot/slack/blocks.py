@@ -36,6 +36,8 @@ def card_blocks(card: Card) -> list[Block]:
         head.append(small(card.byline))
     if card.note:
         head.append(small(card.note))
+    if card.lines:
+        head.append(plain_section("\n".join(card.lines)))
     tail: list[Block] = []
     if card.candidates and card.buttons:
         tail.append(divider())  # what follows is about all of them

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.cards import Card
+from bot.gateway import Addressed
 from bot.slack.api_errors import translated_errors
 from bot.slack.blocks import QUIET, UNPARSED, card_message
 from bot.slack.clients import Workspace, WorkspaceClients, workspace_of
 from core.errors import AddressGone
-from core.records import Destination, OutboxMessage, Platform
+from core.records import Destination, Platform
+from core.release_channels import ReleaseChannel
 
 CHANNEL = "channel"
 DIRECT = "direct"
@@ -62,7 +64,13 @@ class SlackGateway:
         """Return the destination as it is: it never holds any."""
         return destination
 
-    async def open(self, message: OutboxMessage, placeholder: Card) -> Destination:
+    def at_channel(self, channel: ReleaseChannel, *, language: str) -> Destination:
+        """Return the destination of a message that is everybody's in a channel."""
+        workspace = Workspace(team_id=channel.workspace_id or "", enterprise_id=None)
+        where = destination_for(workspace, user_id="", channel_id=channel.channel_id, is_private=False)
+        return {**where, "language": language}
+
+    async def open(self, message: Addressed, placeholder: Card) -> Destination:
         """Post `placeholder`; Slack cannot tell a repeated post, so that a bot killed here leaves one more behind.
 
         Raises:

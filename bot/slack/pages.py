@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.cycle_planner import Outlook
+from bot.cycle_status import CycleStatus
+from bot.cycle_texts import plan_panel, status_panel
 from bot.panels import (
     Panel,
     PanelLine,
@@ -76,6 +79,19 @@ def settings_page(settings: WorkspaceSettings, speech: Speech) -> Page:
 
 def model_page(status: ModelStatus, speech: Speech) -> Page:
     return _panel_page(model_panel(status, speech.services.catalogs, speech.language), [])
+
+
+def plan_page(outlook: Outlook, speech: Speech) -> Page:
+    """Return what the votes are enough for, with the button that leads to a training where they are."""
+    rows = [button(speech("model.retrain_start"), Verb.RETRAIN, style="primary")] if outlook.missing is None else []
+    return _panel_page(plan_panel(outlook, speech.services.catalogs, speech.language), rows)
+
+
+def cycle_page(status: CycleStatus | None, speech: Speech) -> Page:
+    """Return how the present training goes, with the button that leads to its end while it goes on."""
+    is_going_on = status is not None and status.cycle.state.is_open
+    rows = [button(speech("slack.titles.cancel_retrain"), Verb.CANCEL_RETRAIN, style="danger")] if is_going_on else []
+    return _panel_page(status_panel(status, speech.services.catalogs, speech.language), rows)
 
 
 def _turning(speech: Speech, *, newer: Verb | None, older: Verb, behind: str | None) -> list[Block]:

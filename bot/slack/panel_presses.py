@@ -12,13 +12,14 @@ from bot.slack.call import Call
 from bot.slack.desk import Desk
 from bot.slack.export import send_export
 from bot.slack.forms.frames import page
-from bot.slack.forms.questions import open_forget
+from bot.slack.forms.questions import open_decision, open_forget
 from bot.slack.forms.settings import open_settings
 from bot.slack.home import MORE_THAN_A_PAGE, draw_home, home_changed
 from bot.slack.pages import Page, favorites_page, history_page, privacy_page
 from bot.slack.verbs import Verb, read_verb
 from bot.slack.views import open_form
 from core.errors import NotFound
+from core.records import AuditAction
 
 Press = Callable[[Desk, Call, str | None], Awaitable[None]]  # with the id that the button carries
 
@@ -112,6 +113,13 @@ def _consent(*, is_given: bool) -> Press:
     return press
 
 
+def _question(action: AuditAction) -> Press:
+    async def press(desk: Desk, call: Call, _: str | None) -> None:
+        await open_decision(desk, call, action)
+
+    return press
+
+
 def _needed(value: str | None) -> str:
     if value is None:
         raise NotFound("This button does nothing here; use the command again to get new ones.")
@@ -130,5 +138,7 @@ PRESSES: Mapping[Verb, Press] = {
     Verb.FORBID: _consent(is_given=False),
     Verb.EXPORT: send_export,
     Verb.FORGET: open_forget,
+    Verb.RETRAIN: _question(AuditAction.RETRAIN),
+    Verb.CANCEL_RETRAIN: _question(AuditAction.CANCEL_RETRAIN),
     Verb.SETTINGS: open_settings,
 }

@@ -29,6 +29,8 @@ class Verb(StrEnum):
     FORBID = f"{MARK_VERSION}:forbid_learning"
     EXPORT = f"{MARK_VERSION}:export"
     FORGET = f"{MARK_VERSION}:forget"  # opens the question
+    RETRAIN = f"{MARK_VERSION}:retrain"  # opens the question, as the next one does
+    CANCEL_RETRAIN = f"{MARK_VERSION}:cancel_retrain"
     SETTINGS = f"{MARK_VERSION}:settings"  # opens the form
 
 

@@ -41,6 +41,7 @@ REPLY_OF: Mapping[type[errors.MjpromptError], Reply] = {
     errors.NotFound: Reply(status=HTTPStatus.NOT_FOUND, code="not_found"),
     errors.ForeignId: Reply(status=HTTPStatus.NOT_FOUND, code="not_found"),
     errors.NotAllowed: Reply(status=HTTPStatus.FORBIDDEN, code="not_allowed"),
+    errors.NotPossible: Reply(status=HTTPStatus.CONFLICT, code="not_possible"),
     errors.TooManyRequests: Reply(status=HTTPStatus.TOO_MANY_REQUESTS, code="too_many_requests", retry_after_seconds=5),
     errors.StorageBusy: Reply(
         status=HTTPStatus.SERVICE_UNAVAILABLE,

@@ -3,8 +3,11 @@
 from dataclasses import asdict
 from datetime import datetime
 
+from bot.cycle_planner import Outlook
+from bot.cycle_status import CycleStatus
 from bot.service import ServiceStatus
 from bot.watcher import progress_mark
+from core.cycles import Tally
 from core.records import (
     CandidateView,
     Favorite,
@@ -17,6 +20,8 @@ from core.records import (
 )
 
 Json = dict[str, object]
+
+GATE_CELLS = ("test", "champion", "challenger", "bound", "verdict")
 
 
 def request_json(view: RequestView) -> Json:
@@ -81,6 +86,37 @@ def model_status_json(status: ModelStatus) -> Json:
         "num_votes": status.num_votes,
         "num_own_votes": status.num_own_votes,
     }
+
+
+def outlook_json(outlook: Outlook) -> Json:
+    return asdict(outlook)
+
+
+def cycle_json(status: CycleStatus | None) -> Json | None:
+    """Show a cycle with its training, its gate and its canary; null before the first."""
+    if status is None:
+        return None
+    cycle = status.cycle
+    return {
+        "id": cycle.id,
+        "state": cycle.state.value,
+        "is_open": cycle.state.is_open,
+        "is_cancel_wanted": cycle.is_cancel_wanted,
+        "is_automatic": cycle.is_automatic,
+        "champion": cycle.champion,
+        "adapter": cycle.adapter,
+        "progress": None if status.progress is None else asdict(status.progress),
+        "gate": [dict(zip(GATE_CELLS, row, strict=True)) for row in status.gate_rows],
+        "canary": {"champion": _tally(status.champion), "challenger": _tally(status.challenger)},
+        "reason": cycle.reason,
+        "created_at": _time(cycle.created_at),
+        "updated_at": _time(cycle.updated_at),
+        "finished_at": _time(cycle.finished_at),
+    }
+
+
+def _tally(tally: Tally | None) -> Json | None:
+    return None if tally is None else asdict(tally) | {"liked_share": tally.liked_share}
 
 
 def status_json(status: ServiceStatus) -> Json:

@@ -10,7 +10,7 @@ from aiohttp import web
 from bot.services import Services
 from bot.web import bodies, fields
 from bot.web.events import event_id_or_new
-from bot.web.json_views import model_status_json
+from bot.web.json_views import cycle_json, model_status_json, outlook_json
 from bot.web.visitors import visitor
 from core.records import AuditAction
 
@@ -20,11 +20,15 @@ class ModelRoutes:
 
     def __init__(self, services: Services) -> None:
         self._administration = services.administration
+        self._learning = services.learning
 
     def table(self) -> list[web.RouteDef]:
         return [
             web.get("/api/model", self.show),
+            web.get("/api/retrain/plan", self.plan),
             web.post("/api/retrain", self.retrain),
+            web.get("/api/cycle", self.cycle),
+            web.post("/api/cycle/cancel", self.cancel),
             web.post("/api/model/promote", self.promote),
             web.post("/api/model/rollback", self.rollback),
         ]
@@ -40,6 +44,18 @@ class ModelRoutes:
     async def retrain(self, request: web.Request) -> web.Response:
         await bodies.require_nothing(request)
         return await self._confirmed(request, AuditAction.RETRAIN, {})
+
+    async def plan(self, request: web.Request) -> web.Response:
+        """Tell operators what the votes are enough for."""
+        return web.json_response(outlook_json(await self._learning.outlook(visitor(request))))
+
+    async def cycle(self, request: web.Request) -> web.Response:
+        """Tell operators how the present cycle goes, or how the last one ended."""
+        return web.json_response({"cycle": cycle_json(await self._learning.status(visitor(request)))})
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        await bodies.require_nothing(request)
+        return await self._confirmed(request, AuditAction.CANCEL_RETRAIN, {})
 
     async def promote(self, request: web.Request) -> web.Response:
         adapter = fields.as_text(await bodies.read_field(request, "adapter"), field="adapter")

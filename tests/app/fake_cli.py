@@ -9,8 +9,8 @@ from tests.worker.fake_worker import load
 from tests.worker.fakes import FakeGenerator
 
 
-def load_fake(_: Settings) -> FakeGenerator:
-    return load()
+def load_fake(settings: Settings) -> FakeGenerator:
+    return load(settings)
 
 
 if __name__ == "__main__":

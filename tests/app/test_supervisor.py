@@ -11,6 +11,7 @@ import pytest
 from app.supervisor import WorkerSupervisor
 from core.backoff import backoff_seconds
 from core.errors import PermanentError
+from worker.exit_status import SWAPPED
 
 OBEDIENT = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); time.sleep(60)"
 UNTIL_ALONE = "import os\nwhile os.read(0, 1024): pass"
@@ -66,6 +67,26 @@ async def test_delays_start_anew_after_a_healthy_while() -> None:
     supervisor = WorkerSupervisor(child("raise SystemExit(1)"), delay_seconds=delay_seconds, healthy_seconds=0.0)
     await asyncio.wait_for(supervisor.run(), 20)
     assert asked == [1, 1, 1]
+
+
+async def test_worker_that_has_to_serve_another_adapter_is_restarted_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "starts"
+    code = (
+        f"import pathlib, sys; file = pathlib.Path({str(file)!r}); "
+        "file.write_text(file.read_text() + '.' if file.exists() else '.'); "
+        f"sys.exit({SWAPPED} if len(file.read_text()) < 3 else 1)"
+    )
+    asked: list[int] = []
+
+    def delay_seconds(failures: int) -> float:
+        asked.append(failures)
+        supervisor.stop()
+        return 0.0
+
+    supervisor = WorkerSupervisor(child(code), delay_seconds=delay_seconds)
+    await asyncio.wait_for(supervisor.run(), 20)
+    assert file.read_text() == "..."
+    assert asked == [1], "only the end that was a fault has a delay, and counts as the first"
 
 
 async def test_killed_worker_is_replaced() -> None:

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from bot.cycle_planner import CyclePlanner
 from bot.service import ChatService
 from bot.services import Services, open_services
 from bot.watcher import RequestWatcher
@@ -23,6 +24,7 @@ from storage.database import Database, open_database
 from storage.queue import SqlQueue
 from tests.bot.chat_page import ChatPage, open_chat
 from tests.bot.chromium import running_chromium
+from tests.bot.fake_planner import FakePlanner
 from tests.bot.fake_worker import FakeWorker
 
 MakeSettings = Callable[..., Settings]
@@ -86,11 +88,11 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(settings: Settings) -> AsyncIterator[Site]:
-    """Serve a web chat with a worker until left."""
+async def running_site(settings: Settings, planner: CyclePlanner | None = None) -> AsyncIterator[Site]:
+    """Serve a web chat with a worker until left; without a `planner`, there is one that finds enough votes."""
     database = open_database(settings.database_url)
     queue = SqlQueue(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
-    services = open_services(database, queue, settings)
+    services = open_services(database, queue, settings, planner=planner or FakePlanner())
     watcher = RequestWatcher(database)
     runner, port = await start_site(create_app(services, watcher), settings)
     try:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.cards import Card
+from bot.gateway import Addressed
 from core.errors import AddressGone
-from core.records import Destination, OutboxMessage, Platform
+from core.records import Destination, Platform
+from core.release_channels import ReleaseChannel
 
 ROUTES = ("token", "channel", "direct")  # from the first to the last resort
 
@@ -78,7 +80,10 @@ class FakeGateway:
     def without_secrets(self, destination: Destination) -> Destination:
         return {key: value for key, value in destination.items() if key != "token"}
 
-    async def open(self, message: OutboxMessage, placeholder: Card) -> Destination:
+    def at_channel(self, channel: ReleaseChannel, *, language: str) -> Destination:
+        return {"route": "channel", "language": language, "channel_id": channel.channel_id}
+
+    async def open(self, message: Addressed, placeholder: Card) -> Destination:
         await self._pass(Point.BEFORE_OPEN)
         self._require_there(message.destination)
         route = str(message.destination["route"])

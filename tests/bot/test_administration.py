@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from bot.administration import OPERATOR_ACTIONS
-from core.errors import ConfigError, InvalidParameter, NotAllowed, NotFound
+from core.errors import ConfigError, InvalidParameter, NotAllowed
 from core.operators import read_operators
 from core.records import AuditAction, Identity, Platform, WorkspaceSettings
 from core.settings import load_settings
@@ -131,30 +131,6 @@ async def test_refusal_keeps_the_name_of_an_adapter_that_there_is(ours: Site) ->
 
 async def test_nobody_is_operator_where_none_is_listed(site: Site) -> None:
     assert not site.services.administration.is_operator(OPERATOR)
-
-
-async def test_operators_confirmation_is_one_row_however_often_it_comes(ours: Site) -> None:
-    administration = ours.services.administration
-    await administration.require_operator(OPERATOR, AuditAction.RETRAIN, details={})
-    told = {
-        await administration.confirm(OPERATOR, AuditAction.RETRAIN, details={}, event_id="press-1") for _ in range(3)
-    }
-    assert len(told) == 1
-    assert "noch nicht zu dieser Version" in told.pop()
-    assert await audit_rows(ours.database) == [(AuditAction.RETRAIN, True)]
-    await administration.confirm(OPERATOR, AuditAction.ROLLBACK, details={}, event_id="press-2")
-    assert await audit_rows(ours.database) == [(AuditAction.RETRAIN, True), (AuditAction.ROLLBACK, True)]
-
-
-async def test_only_a_known_adapter_is_promoted(ours: Site) -> None:
-    administration = ours.services.administration
-    (name,) = await administration.adapter_names()
-    for wrong in ({}, {"adapter": "another"}):
-        with pytest.raises(NotFound, match="no such adapter"):
-            await administration.confirm(OPERATOR, AuditAction.PROMOTE, details=wrong, event_id="press-1")
-    assert await audit_rows(ours.database) == []
-    await administration.confirm(OPERATOR, AuditAction.PROMOTE, details={"adapter": name}, event_id="press-1")
-    assert await audit_rows(ours.database) == [(AuditAction.PROMOTE, True)]
 
 
 async def test_model_status_says_what_serves(site: Site) -> None:

@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,8 +11,11 @@ from bot.administration import OPERATOR_ACTIONS
 from bot.ask_options import STYLES
 from bot.catalog import LOCALES_FOLDER, Catalogs, placeholders
 from bot.commands import Command
+from core.cycles import CycleState
 from core.errors import ConfigError
 from core.records import FeedbackReason, RequestKind, RequestState
+from trainer.feedback.screening import DropReason
+from trainer.gate_verdict import Verdict
 
 COMMAND_NAME = re.compile(r"[-_\w]{1,32}")  # Discord's own rule
 TEXTS = Catalogs.load()
@@ -42,7 +46,11 @@ def test_english_has_a_text_for_every_value_that_can_be_shown() -> None:
     wanted |= {f"cards.title.{kind}" for kind in RequestKind}
     wanted |= {f"styles.{style}" for style in STYLES}
     wanted |= {f"commands.{command}.{part}" for command in Command for part in ("name", "description")}
-    wanted |= {f"model.recorded.{action}" for action in OPERATOR_ACTIONS}
+    wanted |= {f"model.done.{action}" for action in OPERATOR_ACTIONS}
+    wanted |= {f"slack.confirm.{action}" for action in OPERATOR_ACTIONS}
+    wanted |= {f"cycle.states.{state}" for state in CycleState}
+    wanted |= {f"cycle.dropped.{reason}" for reason in DropReason}
+    wanted |= {f"cycle.verdicts.{verdict}" for verdict in get_args(Verdict)}
     assert len(wanted) >= 40
     assert wanted <= TEXTS.keys("en")
 

@@ -29,6 +29,7 @@ STATUSES: dict[type[Exception], int] = {
     errors.NotFound: 404,
     errors.ForeignId: 404,
     errors.NotAllowed: 403,
+    errors.NotPossible: 409,
     errors.TooManyRequests: 429,
     errors.StorageBusy: 503,
 }

@@ -237,12 +237,22 @@ async def test_model_panel_tells_what_serves_and_refuses_visitors_who_are_no_ope
     await expect(chat.panel).to_contain_text("It has learned from nobody's votes yet.")
     await expect(chat.panel.get_by_role("button")).to_have_count(1)
     await chat.page.keyboard.press("Escape")
-    for command in ("/retrain", "/model promote 01KB3", "/model rollback"):
+    for command in (
+        "/retrain",
+        "/retrain plan",
+        "/retrain status",
+        "/retrain cancel",
+        "/model promote 01KB3",
+        "/model rollback",
+    ):
         await chat.command(command)
         await expect(chat.panel).to_contain_text("Only operators of this bot may do that")
         await chat.page.keyboard.press("Escape")
     await chat.command("/model dance")
     await expect(chat.panel).to_contain_text("There is no /model dance")
+    await chat.page.keyboard.press("Escape")
+    await chat.command("/retrain dance")
+    await expect(chat.panel).to_contain_text("There is no /retrain dance")
     chat.forgive_failed_loads()
 
 
@@ -287,6 +297,47 @@ async def test_operator_is_asked_first_and_then_told_what_was_recorded(
         await expect(chat.panel.locator(".said")).to_contain_text(re.compile(r"\w+"))
         await expect(question).to_have_count(0)
         assert asked == ["retrain"]
+
+
+async def test_operator_follows_a_training_on_the_page_and_cancels_it(
+    make_settings: MakeSettings, chromium: Browser
+) -> None:
+    settings = make_settings(operator_ids=f"web:{hashlib.sha256(OPERATOR.encode()).hexdigest()}")
+    async with running_site(settings) as site, open_chat(chromium, site.address, visitor=OPERATOR) as chat:
+        await chat.command("/retrain plan")
+        await expect(chat.panel).to_contain_text("212 votes of 31 people")
+        await expect(chat.panel).to_contain_text("Nothing has been trained from votes yet.")
+        await chat.page.keyboard.press("Escape")
+        await chat.command("/retrain start")
+        await chat.panel.get_by_role("group", name="Train a new adapter").get_by_role("button", name="Retrain").click()
+        await expect(chat.panel).to_contain_text("Planned; it begins in a moment.")  # the panel asks by itself
+        await chat.panel.get_by_role("button", name="Cancel the training").click()
+        await chat.panel.get_by_role("button", name="Cancel it").click()
+        await expect(chat.panel).to_contain_text("Cancelled; what served before goes on.")
+
+
+async def test_panel_shows_the_gate_as_a_table_and_the_canarys_votes(chat: ChatPage) -> None:
+    row = {"test": "distinct-2", "champion": "0.900", "challenger": "0.500", "bound": "≥ 0.855", "verdict": "failed"}
+    tally = {"num_up": 64, "num_down": 36, "num_raters": 14, "liked_share": 0.64}
+    cycle = {
+        "id": "01KB3",
+        "state": "training",
+        "is_open": True,
+        "is_cancel_wanted": False,
+        "progress": {"step": 50, "num_steps": 100, "loss": 2.25, "tokens_per_second": 9.0, "eta_seconds": 130.0},
+        "gate": [row],
+        "canary": {"champion": None, "challenger": tally},
+        "reason": None,
+    }
+    status = {"model": None, "is_ready": False, "since": None, "adapter_id": None, "num_votes": 0, "num_own_votes": 0}
+    model = status | {"is_operator": True, "adapters": []}
+    await chat.page.route("**/api/model", lambda route: route.fulfill(json=model))
+    await chat.page.route("**/api/cycle", lambda route: route.fulfill(json={"cycle": cycle}))
+    await chat.command("/model")
+    await expect(chat.panel.get_by_role("row", name="distinct-2 0.900 0.500 ≥ 0.855 failed")).to_be_visible()
+    await expect(chat.panel.get_by_role("progressbar", name="Training")).to_have_attribute("value", "50")
+    await expect(chat.panel).to_contain_text("Step 50 of 100, loss 2.250, about 3 min to go")
+    await expect(chat.panel).to_contain_text("64 👍 36 👎 of 14 people, 64 % liked")
 
 
 async def test_settings_are_kept_in_the_browser_and_sent_with_each_idea(chat: ChatPage) -> None:

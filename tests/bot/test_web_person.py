@@ -1,6 +1,9 @@
 """The line, what is kept about a visitor, and the model that everybody shares, over the HTTP API."""
 
+import hashlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -10,10 +13,13 @@ from bot.web.visitors import COOKIE_NAME
 from storage import audit
 from tests.bot.conftest import MakeSettings, Site, answer, ask, error_of, running_site
 
-OPERATOR_CALLS: list[tuple[str, dict[str, Any] | None]] = [
-    ("/api/retrain", None),
-    ("/api/model/promote", {"adapter": "01KB3"}),
-    ("/api/model/rollback", None),
+OPERATOR_CALLS: list[tuple[str, str, dict[str, Any] | None, str]] = [
+    ("GET", "/api/retrain/plan", None, "retrain"),
+    ("POST", "/api/retrain", None, "retrain"),
+    ("GET", "/api/cycle", None, "retrain"),
+    ("POST", "/api/cycle/cancel", None, "cancel_retrain"),
+    ("POST", "/api/model/promote", {"adapter": "01KB3"}, "promote"),
+    ("POST", "/api/model/rollback", None, "rollback"),
 ]
 
 
@@ -111,25 +117,29 @@ async def test_model_says_what_serves_since_when_and_that_it_learned_from_nobody
     assert (model["is_operator"], model["adapters"]) == (False, [])
 
 
-@pytest.mark.parametrize(("address", "body"), OPERATOR_CALLS)
+@pytest.mark.parametrize("refused", OPERATOR_CALLS)
 async def test_visitor_who_is_no_operator_is_refused_and_recorded(
-    site: Site, browser: aiohttp.ClientSession, address: str, body: dict[str, Any] | None
+    site: Site, browser: aiohttp.ClientSession, refused: tuple[str, str, dict[str, Any] | None, str]
 ) -> None:
-    async with browser.post(address, json=body) as reply:
+    method, address, body, action = refused
+    async with browser.request(method, address, json=body) as reply:
         assert (reply.status, (await error_of(reply))["code"]) == (403, "not_allowed")
-    assert await audit_entries(site) == [(address.rpartition("/")[2], False)]
+    assert await audit_entries(site) == [(action, False)]
 
 
-async def test_operators_decision_is_recorded_once_however_often_it_is_sent(make_settings: MakeSettings) -> None:
-    cookie = {COOKIE_NAME: "a" * 22}
-    async with (
-        running_site(make_settings()) as site,
-        site.browser(cookies=cookie) as browser,
-        browser.get("/api/privacy") as reply,
-    ):
-        visitor_id = (await reply.json())["visitor_id"]
-    settings = make_settings(operator_ids=f"discord:123, web:{visitor_id}")
-    async with running_site(settings) as site, site.browser(cookies=cookie) as browser:
+@asynccontextmanager
+async def operating(make_settings: MakeSettings) -> AsyncIterator[tuple[Site, aiohttp.ClientSession]]:
+    """Serve a chat with a browser whose visitor is an operator."""
+    secret = "a" * 22
+    settings = make_settings(operator_ids=f"discord:123, web:{hashlib.sha256(secret.encode()).hexdigest()}")
+    async with running_site(settings) as site, site.browser(cookies={COOKIE_NAME: secret}) as browser:
+        yield site, browser
+
+
+async def test_operators_decision_is_done_and_recorded_once_however_often_it_is_sent(
+    make_settings: MakeSettings,
+) -> None:
+    async with operating(make_settings) as (site, browser):
         async with browser.get("/api/model") as reply:
             assert (await reply.json())["is_operator"] is True
         messages = []
@@ -141,6 +151,29 @@ async def test_operators_decision_is_recorded_once_however_often_it_is_sent(make
             assert (reply.status, (await error_of(reply))["code"]) == (404, "not_found")
         assert await audit_entries(site) == [("retrain", True)]
     assert messages[0] == messages[1] != ""
+
+
+async def test_operator_follows_a_cycle_and_cancels_it(make_settings: MakeSettings) -> None:
+    async with operating(make_settings) as (_, browser):
+        async with browser.get("/api/retrain/plan") as reply:
+            plan = await reply.json()
+        assert (plan["num_votes"], plan["missing"], plan["dropped"]) == (212, None, {"quarantine": 4, "burst": 2})
+        async with browser.get("/api/cycle") as reply:
+            assert await reply.json() == {"cycle": None}
+        async with browser.post("/api/retrain") as reply:
+            assert reply.status == 202
+        async with browser.post("/api/retrain") as reply:
+            error = await error_of(reply)
+            assert (reply.status, error["code"]) == (409, "not_possible")
+            assert "is open, in the state planned" in error["message"]
+        async with browser.get("/api/cycle") as reply:
+            cycle = (await reply.json())["cycle"]
+        assert (cycle["state"], cycle["is_open"], cycle["gate"], cycle["progress"]) == ("planned", True, [], None)
+        async with browser.post("/api/cycle/cancel") as reply:
+            assert reply.status == 202
+        async with browser.get("/api/cycle") as reply:
+            cycle = (await reply.json())["cycle"]
+        assert (cycle["state"], cycle["is_open"]) == ("cancelled", False)
 
 
 @pytest.mark.parametrize("body", [{}, {"adapter": 5}, {"adapter": None}, {"adapter": "a", "now": True}])

@@ -101,9 +101,9 @@ class DiscordStory:
         return message_html(offer), form_html(form, given)
 
     async def _commands(self) -> tuple[str, str]:
-        retrain = await self._alice.slash("retrain")
+        retrain = await self._alice.slash("retrain start")
         self._steps.acknowledged(
-            "alice, admin of this server but no operator, types /retrain", retrain.acked_after_seconds
+            "alice, admin of this server but no operator, types /retrain start", retrain.acked_after_seconds
         )
         refusal = await self._private_answer(retrain)
         self._steps.tell(f"only she sees: {refusal.text}")

@@ -170,7 +170,16 @@ class ChatPerson(Person, ABC):
         return (await self._opens("model show")).text
 
     async def retrains(self) -> str:
-        return await self._decides("retrain")
+        return await self._decides("retrain start")
+
+    async def looks_at_the_plan(self) -> str:
+        return await self._reads("retrain plan")
+
+    async def looks_at_the_training(self) -> str:
+        return await self._reads("retrain status")
+
+    async def cancels_training(self) -> str:
+        return await self._decides("retrain cancel")
 
     async def rolls_back(self) -> str:
         return await self._decides("model rollback")
@@ -248,6 +257,17 @@ class ChatPerson(Person, ABC):
         await self.types(command)
 
         return await until(self._new_panel, f"panel of /{command}")
+
+    async def _reads(self, command: str) -> str:
+        """Return the panel that a command shows to operators.
+
+        Raises:
+            Refused: it shows another sentence.
+        """
+        text = (await self._opens(command)).text
+        if "Only operators" in text:
+            raise Refused(text)
+        return text
 
     async def _turns_pages(self, command: str) -> "Any":
         page = await self._opens(command)

@@ -113,8 +113,9 @@ class DiscordPerson(ChatPerson):
         panel = await until(self._new_panel, "panel")
         if not panel.buttons:
             raise Refused(panel.text)
-        await self._clicks_label(panel, "model.confirm")
-        done = await until(lambda: self._changed(panel.id, panel.text), "what came of it")
+        done = await self._acts(
+            lambda: self._clicks_label(panel, "model.confirm"), lambda: self._changed(panel.id, panel.text)
+        )
         return done.text
 
     def _labelled(self, label: str) -> Seen | None:

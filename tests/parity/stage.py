@@ -10,9 +10,13 @@ from bot.ask_options import AskOptions
 from bot.services import Services, open_services
 from core.records import Identity, Platform
 from core.settings import Settings, load_settings
+from storage import clock
 from storage.database import Database, open_database
 from storage.queue import SqlQueue
-from tests.bot.fake_worker import FakeWorker
+from storage.states import AdapterState
+from storage.tables import AdapterRow
+from tests.bot.fake_planner import FakePlanner
+from tests.bot.fake_worker import MODEL, FakeWorker
 from tests.parity.protocol import Person
 from tests.parity.truth import Truth
 from tests.parity.waiting import until
@@ -28,9 +32,25 @@ class Core:
         self.file = file
         self.database: Database = open_database(settings.database_url)
         self.queue = SqlQueue(self.database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
-        self.services: Services = open_services(self.database, self.queue, settings)
+        self.services: Services = open_services(self.database, self.queue, settings, planner=FakePlanner())
         self.worker = FakeWorker(self.database, self.queue)
         self.truth = Truth(file)
+
+    async def add_adapter(self, adapter_id: str) -> None:
+        """Put an adapter there that could be promoted."""
+        now = clock.utc_now()
+        async with self.database.write() as session:
+            session.add(
+                AdapterRow(
+                    id=adapter_id,
+                    state=AdapterState.CANDIDATE,
+                    base_model=MODEL.base,
+                    folder=f"adapters/{adapter_id}",
+                    metrics={},
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
 
 
 @asynccontextmanager

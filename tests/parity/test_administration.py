@@ -2,10 +2,14 @@
 
 import pytest
 
-from core.records import AuditAction, WorkspaceSettings
+from core.records import AuditAction, Platform, WorkspaceSettings
+from storage.identifiers import new_id
+from tests.bot.fake_planner import SUSPECT
 from tests.bot.fake_worker import MODEL
+from tests.parity.chat import ChatPerson
 from tests.parity.protocol import NotOffered, Refused
 from tests.parity.stage import Stage
+from tests.parity.waiting import until
 
 IDEA = "a boy running in the snow"
 
@@ -14,12 +18,21 @@ async def test_model_tells_what_answers(stage: Stage) -> None:
     assert "pocket" in await stage.newcomer().model()
 
 
-@pytest.mark.parametrize("action", [AuditAction.RETRAIN, AuditAction.ROLLBACK])
-async def test_admin_who_is_no_operator_may_not_touch_the_model(stage: Stage, action: AuditAction) -> None:
+@pytest.mark.parametrize(
+    ("act", "action"),
+    [
+        ("retrains", AuditAction.RETRAIN),
+        ("looks_at_the_plan", AuditAction.RETRAIN),
+        ("looks_at_the_training", AuditAction.RETRAIN),
+        ("cancels_training", AuditAction.CANCEL_RETRAIN),
+        ("rolls_back", AuditAction.ROLLBACK),
+    ],
+)
+async def test_admin_who_is_no_operator_may_not_touch_the_model(stage: Stage, act: str, action: AuditAction) -> None:
     admin = stage.newcomer(is_admin=True)
 
     with pytest.raises(Refused, match=r"[Oo]perator"):
-        await (admin.retrains() if action is AuditAction.RETRAIN else admin.rolls_back())
+        await getattr(admin, act)()
 
     assert stage.truth.audit_of(admin.external_id) == [(action.value, False)]
 
@@ -33,25 +46,69 @@ async def test_admin_who_is_no_operator_may_not_promote(stage: Stage) -> None:
     assert stage.truth.audit_of(admin.external_id) == [("promote", False)]
 
 
-async def test_operator_confirms_a_training_and_it_is_recorded_once(stage: Stage) -> None:
+async def test_operator_is_told_what_the_votes_are_enough_for(stage: Stage) -> None:
+    told = await stage.operator().looks_at_the_plan()
+
+    assert "212" in told
+    assert "120 rated prompts are enough to imitate what was liked." in told
+    assert SUSPECT.rater in told
+
+
+async def test_operator_starts_a_training_once_follows_it_and_cancels_it(stage: Stage) -> None:
     operator = stage.operator()
     before = len(stage.truth.audit_of(operator.external_id))
 
     said = await operator.retrains()
     await operator.repeats()
 
-    assert said.endswith(stage.services.catalogs.text("en", "model.recorded.retrain"))
-    assert stage.truth.audit_of(operator.external_id)[before:] == [("retrain", True)]
+    assert said.endswith(stage.services.catalogs.text("en", "model.done.retrain"))
+    assert stage.truth.value("SELECT count(*) FROM cycles WHERE is_open") == 1
+    status = await operator.looks_at_the_training()
+    assert "planned" in status.lower()
+
+    said = await operator.cancels_training()
+
+    assert said.endswith(stage.services.catalogs.text("en", "model.done.cancel_retrain"))
+    assert "cancelled" in (await operator.looks_at_the_training()).lower()
+    assert stage.truth.value("SELECT count(*) FROM cycles WHERE is_open") == 0
+    now = stage.truth.audit_of(operator.external_id)[before:]
+    assert now == [("retrain", True), ("cancel_retrain", True)]
 
 
-async def test_operator_confirms_a_rollback(stage: Stage) -> None:
-    operator = stage.operator()
-    before = len(stage.truth.audit_of(operator.external_id))
+async def test_training_is_followed_by_one_message_that_everybody_sees(stage: Stage) -> None:
+    if stage.platform is Platform.WEB:
+        return  # the page asks for itself
+    operator, other = stage.operator(), stage.newcomer()
+    assert isinstance(other, ChatPerson)
+    catalogs = stage.services.catalogs
+
+    def following() -> list[str]:
+        title = catalogs.text("en", "cycle.title")
+        return [seen.text for seen in other.sees() if title in seen.text and not seen.is_private]
+
+    await operator.retrains()
+    planned = catalogs.text("en", "cycle.states.planned")
+    await until(lambda: any(planned in text for text in following()), "message about the plan")
+    await operator.cancels_training()
+    cancelled = catalogs.text("en", "cycle.states.cancelled")
+    await until(lambda: any(cancelled in text for text in following()), "message about the end")
+
+    assert len(following()) == 1
+
+
+async def test_operator_promotes_an_adapter_and_goes_back(stage: Stage) -> None:
+    operator, adapter_id = stage.operator(), new_id()
+    await stage.core.add_adapter(adapter_id)
+
+    said = await operator.promotes(adapter_id)
+
+    assert said.endswith(stage.services.catalogs.text("en", "model.done.promote", adapter=adapter_id))
+    assert stage.truth.value("SELECT state FROM adapters WHERE id = ?", adapter_id) == "active"
 
     said = await operator.rolls_back()
 
-    assert said.endswith(stage.services.catalogs.text("en", "model.recorded.rollback"))
-    assert stage.truth.audit_of(operator.external_id)[before:] == [("rollback", True)]
+    assert said.endswith(stage.services.catalogs.text("en", "model.done.rollback_base"))
+    assert stage.truth.value("SELECT state FROM adapters WHERE id = ?", adapter_id) == "retired"
 
 
 async def test_adapter_that_is_not_there_cannot_be_promoted(stage: Stage) -> None:

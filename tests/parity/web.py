@@ -129,6 +129,15 @@ class Visitor(Person):
     async def retrains(self) -> str:
         return str((await self._writes("POST", "/api/retrain"))["message"])
 
+    async def looks_at_the_plan(self) -> str:
+        return str(await self._calls("GET", "/api/retrain/plan"))
+
+    async def looks_at_the_training(self) -> str:
+        return str(await self._calls("GET", "/api/cycle"))
+
+    async def cancels_training(self) -> str:
+        return str((await self._writes("POST", "/api/cycle/cancel"))["message"])
+
     async def rolls_back(self) -> str:
         return str((await self._writes("POST", "/api/model/rollback"))["message"])
 

@@ -9,24 +9,28 @@ from bot.slack.desk import Desk, Speech
 from bot.slack.forms.deadline import end_form, in_time
 from bot.slack.forms.frames import View, choice_field, choice_of, form
 from bot.slack.forms.origin import Origin
+from bot.slack.gateway import destination_for
 from bot.slack.home import home_changed
 from bot.slack.views import open_form
 from core.errors import NotFound
-from core.records import AuditAction
+from core.records import AuditAction, Destination
 
 FORGET = "mj1:forget"
 RETRAIN = "mj1:retrain"
+CANCEL_RETRAIN = "mj1:cancel_retrain"
 PROMOTE = "mj1:promote"
 ROLLBACK = "mj1:rollback"
 ADAPTER = "adapter"
 
 OPERATOR_FORMS: Mapping[str, AuditAction] = {
     RETRAIN: AuditAction.RETRAIN,
+    CANCEL_RETRAIN: AuditAction.CANCEL_RETRAIN,
     PROMOTE: AuditAction.PROMOTE,
     ROLLBACK: AuditAction.ROLLBACK,
 }
 _TITLES = {
     AuditAction.RETRAIN: "slack.titles.retrain",
+    AuditAction.CANCEL_RETRAIN: "slack.titles.cancel_retrain",
     AuditAction.PROMOTE: "slack.titles.promote",
     AuditAction.ROLLBACK: "slack.titles.rollback",
 }
@@ -77,23 +81,35 @@ async def open_decision(desk: Desk, call: Call, action: AuditAction, *, adapter:
 
 
 async def decision_sent(desk: Desk, call: Call) -> None:
-    """Record the operator's decision and show the sentence that says what becomes of it.
+    """Carry out the operator's decision and show the sentence that says what happened.
 
     Raises:
         NotAllowed: the person is no operator (any more).
-        NotFound: the adapter cannot be promoted (any more), or the form is of another version.
+        NotFound: the form is of another version; else, and NotPossible, as the service's `confirm` says.
     """
     view = call.body.get("view")
     action = OPERATOR_FORMS.get(str(view.get("callback_id"))) if isinstance(view, Mapping) else None
     if action is None:
         raise NotFound("This form is from another version of the bot; use the command again.")
     details: dict[str, object] = {}
+    speech = await desk.speech_for(call.identity)
     if action is AuditAction.PROMOTE:
         details["adapter"] = choice_of(view, ADAPTER)
-    deciding = desk.services.administration.confirm(call.identity, action, details=details, event_id=call.event_id)
+    deciding = desk.services.administration.confirm(
+        call.identity,
+        action,
+        details=details,
+        event_id=call.event_id,
+        follow_at=_followed_at(call, speech.language) if action is AuditAction.RETRAIN else None,
+    )
     text = await in_time(call, deciding)
-    speech = await desk.speech_for(call.identity)
     await end_form(desk, call, speech(_TITLES[action]), text)
+
+
+def _followed_at(call: Call, language: str) -> Destination:
+    """Return where a message follows what was begun: in the channel that the command was used in."""
+    where = destination_for(call.workspace, user_id=call.user_id, channel_id=call.channel_id, is_private=False)
+    return {**where, "language": language}
 
 
 def _decision(speech: Speech, action: AuditAction, names: list[str], adapter: str | None, call: Call) -> View:

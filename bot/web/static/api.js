@@ -48,6 +48,9 @@ export const forgetMe = () => call("DELETE", "/api/me", { body: { confirm: true 
 
 export const model = () => call("GET", "/api/model");
 export const retrain = (key) => call("POST", "/api/retrain", { key });
+export const retrainPlan = () => call("GET", "/api/retrain/plan");
+export const cycle = () => call("GET", "/api/cycle");
+export const cancelCycle = (key) => call("POST", "/api/cycle/cancel", { key });
 export const promote = (adapter, key) => call("POST", "/api/model/promote", { body: { adapter }, key });
 export const rollback = (key) => call("POST", "/api/model/rollback", { key });
 

@@ -8,7 +8,7 @@ export const COMMANDS = [
   { name: "/cancel", hint: "takes back all that is waiting" },
   { name: "/privacy", hint: "what is kept of you: see, export, delete" },
   { name: "/model", hint: "what answers, and what it learned from" },
-  { name: "/retrain", hint: "trains on the latest votes, for operators" },
+  { name: "/retrain", hint: "learns from the votes: plan, start, status or cancel, for operators" },
   { name: "/settings", hint: "what your ideas are asked with" },
   { name: "/help", hint: "what this chat can do" },
 ];

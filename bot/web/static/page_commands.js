@@ -21,7 +21,7 @@ export function pageCommands({ chat, panel, consent, status }) {
     "/cancel": () => cancelAll(chat),
     "/privacy": () => openPrivacy(panel, consent, forgotten),
     "/model": (rest) => openModel(panel, rest),
-    "/retrain": () => openModel(panel, ["retrain"]),
+    "/retrain": (rest) => openModel(panel, ["retrain", ...rest]),
     "/settings": () => openSettings(panel),
     "/help": () => chat.help(),
   };

@@ -25,6 +25,7 @@ from core.settings import Settings, load_settings
 from storage.database import Database, open_database
 from storage.outbox import Outbox
 from storage.queue import SqlQueue
+from tests.bot.fake_planner import FakePlanner
 from tests.bot.fake_worker import FakeWorker
 
 
@@ -96,7 +97,7 @@ class World:
     async def appoint(self, actor: MemberActor) -> None:
         """Make somebody an operator, which takes a restart."""
         settings = self.settings.model_copy(update={"operator_ids": f"discord:{actor.id}"})
-        self.services = open_services(self.database, self.queue, settings)
+        self.services = open_services(self.database, self.queue, settings, planner=FakePlanner())
         await self.restart()
 
     async def press_without_waiting(self, actor: MemberActor, message: ResponseMessage | None, custom_id: str) -> None:
@@ -145,7 +146,7 @@ async def database(discord_settings: Settings) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def env(discord_settings: Settings, database: Database) -> AsyncIterator[simcord.Env]:
     queue = SqlQueue(database, lease_seconds=discord_settings.lease_seconds, max_attempts=discord_settings.max_attempts)
-    services = open_services(database, queue, discord_settings)
+    services = open_services(database, queue, discord_settings, planner=FakePlanner())
     env = simcord.Env(DiscordBot(services, shard_count=1, redraw_pause_seconds=0.01), settle_timeout=30.0)
     await env.start()
     yield env

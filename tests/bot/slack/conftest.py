@@ -18,6 +18,7 @@ from core.settings import Settings, load_settings
 from storage.database import Database, open_database
 from storage.outbox import Outbox
 from storage.queue import SqlQueue
+from tests.bot.fake_planner import FakePlanner
 from tests.bot.fake_worker import FakeWorker
 from tests.fakes.slack.messages import Message
 from tests.fakes.slack.people import Person, Place
@@ -134,7 +135,7 @@ async def running_world(slack: FakeSlack, team: Team, settings: Settings, operat
     channel = team.add_channel("prompts")
     database = open_database(settings.database_url)
     queue = SqlQueue(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
-    services = open_services(database, queue, settings)
+    services = open_services(database, queue, settings, planner=FakePlanner())
     chat = SlackChat(services, settings, database)
     delivery = Delivery(Outbox(database), services, [chat.gateway], database)
     await chat.start()

@@ -18,6 +18,10 @@ PlaceOf = Callable[[World], Place]
 
 OPERATOR_COMMANDS = [
     ("/retrain", "", AuditAction.RETRAIN),
+    ("/retrain", "plan", AuditAction.RETRAIN),
+    ("/retrain", "start", AuditAction.RETRAIN),
+    ("/retrain", "status", AuditAction.RETRAIN),
+    ("/retrain", "cancel", AuditAction.CANCEL_RETRAIN),
     ("/model", "promote", AuditAction.PROMOTE),
     ("/model", "promote 01ARZ3NDEKTSV4RRFFQ69G5FAV", AuditAction.PROMOTE),
     ("/model", "rollback", AuditAction.ROLLBACK),
@@ -59,21 +63,42 @@ async def test_only_operators_decide_about_the_model(
     assert not place.person.views
 
 
-@pytest.mark.parametrize(
-    ("command", "title", "action"),
-    [("/retrain", "Train an adapter", AuditAction.RETRAIN), ("/model rollback", "Roll back", AuditAction.ROLLBACK)],
-)
-async def test_operator_is_asked_and_the_decision_recorded_once(
-    world: World, command: str, title: str, action: AuditAction
-) -> None:
-    name, _, text = command.partition(" ")
-    await world.operator.slash(name, text)
-    form = await world.form(world.operator.person, title)
+async def test_operator_is_asked_and_the_training_planned_and_recorded_once(world: World) -> None:
+    await world.operator.slash("/retrain", "start")
+    form = await world.form(world.operator.person, "Train an adapter")
     assert await audit_rows(world.database) == []
     sent = await world.operator.submit(form)
-    assert "recorded" in form.text
+    assert "A training is planned" in form.text
     await world.slack.replay(sent)
-    assert await audit_rows(world.database) == [(action, True)]
+    assert await audit_rows(world.database) == [(AuditAction.RETRAIN, True)]
+    await world.message(world.channel, "Planned; it begins in a moment.")
+
+
+async def test_bare_retrain_is_the_plan_and_while_a_training_goes_on_its_status(world: World) -> None:
+    await world.operator.slash("/retrain")
+    plan = await world.private(world.operator, "What the votes are enough for")
+    await world.operator.click(plan, "mj1:retrain")
+    await world.operator.submit(await world.form(world.operator.person, "Train an adapter"))
+    await world.operator.slash("/retrain")
+    status = await world.private(world.operator, "Learning from votes")
+    await world.operator.click(status, "mj1:cancel_retrain")
+    form = await world.form(world.operator.person, "Cancel the training")
+    await world.operator.submit(form)
+    assert "The training ends" in form.text
+    await world.message(world.channel, "Cancelled; what served before goes on.")
+
+
+async def test_unknown_words_behind_retrain_are_refused_by_name(world: World) -> None:
+    await world.operator.slash("/retrain", "everything")
+    await world.private(world.operator, "/retrain does not know 'everything'; write /retrain plan, start, status")
+
+
+async def test_rollback_with_nothing_to_go_back_to_says_so_in_the_form(world: World) -> None:
+    await world.operator.slash("/model", "rollback")
+    form = await world.form(world.operator.person, "Roll back")
+    await world.operator.submit(form)
+    assert "nothing to go back to" in form.text
+    assert await audit_rows(world.database) == []
 
 
 async def test_promotion_without_any_adapter_says_so(world: World) -> None:
@@ -105,7 +130,7 @@ async def test_operator_promotes_one_of_the_adapters(world: World, is_named: boo
     await world.operator.slash("/model", f"promote {adapter_id}" if is_named else "promote")
     form = await world.form(world.operator.person, "Promote an adapter")
     await world.operator.submit(form, {} if is_named else {"adapter": adapter_id})
-    assert "recorded" in form.text
+    assert f"{adapter_id} answers from now on." in form.text
     assert await audit_rows(world.database) == [(AuditAction.PROMOTE, True)]
 
 
@@ -132,7 +157,7 @@ async def test_operators_command_is_acknowledged_in_time_while_the_database_is_l
 
 
 async def test_form_of_an_operator_sent_by_somebody_else_is_refused(world: World) -> None:
-    await world.operator.slash("/retrain")
+    await world.operator.slash("/retrain", "start")
     theirs = await world.form(world.operator.person, "Train an adapter")
     forged = View(world.bob.person, theirs.content)
     world.bob.person.views.append(forged)

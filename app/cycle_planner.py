@@ -1,0 +1,76 @@
+"""What chats need of the trainer's pure rules, behind bot.cycle_planner.CyclePlanner; torch is never imported here."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from bot.cycle_planner import Outlook, Suspicion
+from core.errors import ConfigError, NotPossible
+from core.settings import Settings
+from storage import clock, ratings
+from storage.database import Database, Session
+from trainer.cycle.building import Built, build
+from trainer.cycle.planning import plan_cycle
+from trainer.cycle_config import CycleConfig, read_cycle_config
+from trainer.gate import gate_of
+
+
+class TrainerPlanner:
+    """Plans cycles by configs/cycle.toml, which is read anew each time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def outlook(self, database: Database) -> Outlook:
+        """Return what a cycle would make of the votes of this moment.
+
+        Raises:
+            NotPossible: configs/cycle.toml cannot be used.
+        """
+        config = self._config()
+        async with database.read() as session:
+            rated = await ratings.rated_prompts(session)
+        # Settling thousands of votes takes a while, and the chats go on meanwhile.
+        built = await asyncio.to_thread(build, rated, config, now=clock.utc_now())
+        return _outlook(built)
+
+    async def plan(self, session: Session, base_model: str, *, asked_by: str) -> str:
+        """Plan a cycle in the caller's transaction; return its id.
+
+        Raises:
+            TrainingBusy: another cycle is open.
+            NotPossible: configs/cycle.toml cannot be used.
+        """
+        return await plan_cycle(session, base_model, self._config(), asked_by=asked_by)
+
+    def gate_rows(self, gate: Mapping[str, object]) -> Sequence[Sequence[str]]:
+        """Return the rows of the gate's table without its heading; none of a gate of another version."""
+        try:
+            return gate_of(gate, where="the gate's table").as_table()[1:]
+        except ConfigError:
+            return ()
+
+    def _config(self) -> CycleConfig:
+        try:
+            return read_cycle_config(self._settings.cycle_config)
+        except ConfigError as error:
+            raise NotPossible(str(error)) from error
+
+
+def _outlook(built: Built) -> Outlook:
+    report, objective = built.report, built.objective
+    return Outlook(
+        num_votes=report.num_votes,
+        num_people=report.num_people,
+        num_prompts=report.num_prompts,
+        num_rated_prompts=report.num_rated_prompts,
+        dropped={str(reason): count for reason, count in report.dropped.items() if count},
+        suspects=tuple(
+            Suspicion(
+                rater=suspect.rater, reason=str(suspect.reason), num_votes=suspect.num_votes, evidence=suspect.evidence
+            )
+            for suspect in report.suspects
+        ),
+        objective=str(objective.kind),
+        why=objective.why,
+        missing=objective.missing,
+    )

@@ -1,0 +1,74 @@
+"""What chats are told by the trainer's rules, over a real database and without torch."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from app.cycle_planner import TrainerPlanner
+from core.cycles import CycleState
+from core.errors import NotPossible, TrainingBusy
+from core.records import Identity, Platform
+from core.settings import Settings, load_settings
+from storage import cycles, users
+from storage.database import Database, open_database
+from trainer.cycle_config import read_cycle_config
+from trainer.gate import Gate
+from trainer.gate_verdict import compared
+
+
+@pytest.fixture
+def settings(tmp_path: Path, migrated_file: Path) -> Settings:
+    file = Path(shutil.copy(migrated_file, tmp_path / "planner.db"))
+    return load_settings(_env_file=None, database_url=f"sqlite+aiosqlite:///{file}")
+
+
+@pytest_asyncio.fixture
+async def database(settings: Settings):
+    database = open_database(settings.database_url)
+    yield database
+    await database.close()
+
+
+async def test_without_votes_the_outlook_says_how_many_are_missing(settings: Settings, database: Database) -> None:
+    found = await TrainerPlanner(settings).outlook(database)
+    assert (found.num_votes, found.objective, found.suspects, found.dropped) == (0, "nothing", (), {})
+    assert found.missing is not None
+    assert "more rated prompts are needed (0 of" in found.missing
+
+
+async def test_cycle_is_planned_with_the_configuration_of_this_moment(settings: Settings, database: Database) -> None:
+    planner = TrainerPlanner(settings)
+    async with database.write() as session:
+        user_id = await users.ensure_user(session, Identity(platform=Platform.DISCORD, external_id="1"))
+        cycle_id = await planner.plan(session, "models/pocket", asked_by=user_id)
+    async with database.read() as session:
+        cycle = await cycles.view(session, cycle_id)
+    assert (cycle.state, cycle.base_model, cycle.asked_by) == (CycleState.PLANNED, "models/pocket", user_id)
+    assert cycle.config == json.loads(json.dumps(asdict(read_cycle_config(settings.cycle_config))))
+    with pytest.raises(TrainingBusy, match=f"{cycle_id} is open"):
+        async with database.write() as session:
+            await planner.plan(session, "models/pocket", asked_by=user_id)
+
+
+async def test_configuration_that_cannot_be_used_is_a_refusal_with_its_reason(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    broken = tmp_path / "cycle.toml"
+    broken.write_text("[canary]\nshades = 0.1\n")
+    planner = TrainerPlanner(settings.model_copy(update={"cycle_config": broken}))
+    with pytest.raises(NotPossible, match="missing key 'feedback'"):
+        await planner.outlook(database)
+
+
+def test_gate_is_read_back_as_rows_and_one_of_another_version_as_none(settings: Settings) -> None:
+    test = compared(
+        "copied", "copied", 0.1, 0.2, bound=0.15, is_higher_better=False, is_share=True, sentence="Too much is copied."
+    )
+    kept = json.loads(json.dumps(Gate(tests=(test,), is_passed=False).as_dict()))
+    planner = TrainerPlanner(settings)
+    assert planner.gate_rows(kept) == [("copied", "10.0 %", "20.0 %", "≤ 15.0 %", "failed")]
+    assert planner.gate_rows({"of": "another version"}) == ()
