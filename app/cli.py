@@ -234,7 +234,7 @@ def pretrain(
 def train(
     *,
     config: Annotated[Path | None, typer.Option(help="Settings, in place of the shipped ones.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Shipped settings by name: default, pocket or seed.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Shipped settings by name, such as pocket or seed.")] = None,
     is_resumed: Annotated[bool, typer.Option("--resume", help="Go on with the last run that did not end.")] = False,
     run_id: Annotated[
         str | None, typer.Option("--run", help="Go on with this run, or begin it where it waits.")

@@ -122,7 +122,7 @@ def tune(
     minutes: Annotated[float, typer.Option(min=0.01, help="How long to search.")] = 60.0,
     max_trials: Annotated[int | None, typer.Option("--trials", min=1, help="End after so many trials.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings to start from, in place of the shipped ones.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Shipped settings by name: default, pocket or seed.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Shipped settings by name, such as pocket or seed.")] = None,
     search: Annotated[Path | None, typer.Option(help="What to search, in place of configs/tune.toml.")] = None,
     study: Annotated[Path | None, typer.Option(help="The search's SQLite file; one that is there goes on.")] = None,
     output: Annotated[Path | None, typer.Option(help="The winner's settings, in place of var/tune/train.toml.")] = None,

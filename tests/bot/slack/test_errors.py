@@ -84,7 +84,7 @@ def test_token_that_cannot_be_renewed_is_waited_for_only_where_slack_asks_to_wai
 def test_every_button_has_something_to_do() -> None:
     assert set(PRESSES) == set(Action)
     assert set(panel_presses.PRESSES) == set(Verb)
-    assert len(FORMS) == 8
+    assert len(FORMS) == 9
 
 
 @pytest.mark.parametrize(
