@@ -34,7 +34,9 @@ def test_there_are_as_many_recipes_as_files() -> None:
 
 
 def test_unknown_recipe_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="There is no recipe 'best'; take one of cycle, cycle_pocket, default, pocket, seed"):
+    with pytest.raises(
+        ConfigError, match="There is no recipe 'best'; take one of cycle, cycle_pocket, default, pocket, seed"
+    ):
         recipe_file("best")
 
 
