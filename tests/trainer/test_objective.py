@@ -33,14 +33,14 @@ def examples(num_liked: int, num_disliked: int, *, num_raters: int = 12, num_pai
     [
         (examples(25, 24), ObjectiveKind.NOTHING),
         (examples(25, 25), ObjectiveKind.SUPERVISED),
-        (examples(250, 249), ObjectiveKind.SUPERVISED),
-        (examples(250, 250), ObjectiveKind.KTO),
+        (examples(125, 124), ObjectiveKind.SUPERVISED),
+        (examples(125, 125), ObjectiveKind.KTO),
         (examples(250, 250, num_raters=9), ObjectiveKind.SUPERVISED),
         (examples(500, 24), ObjectiveKind.SUPERVISED),
         (examples(500, 25), ObjectiveKind.KTO),
         (examples(500, 0), ObjectiveKind.SUPERVISED),
-        (examples(250, 250, num_pairs=499), ObjectiveKind.KTO),
-        (examples(250, 250, num_pairs=500), ObjectiveKind.DPO),
+        (examples(250, 250, num_pairs=1999), ObjectiveKind.KTO),
+        (examples(250, 250, num_pairs=2000), ObjectiveKind.DPO),
     ],
 )
 def test_objective_is_the_strongest_that_there_is_evidence_for(found: Settled, kind: ObjectiveKind) -> None:
