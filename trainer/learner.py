@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from falcon.packed_batch import PackedBatch
 from trainer.packing import collate
 from trainer.preferences.losses import objective_loss
 from trainer.qlora import Trainable, prepare_model
@@ -74,10 +75,21 @@ class FalconLearner:
     def loss(self, examples: Sequence[Example]) -> Tensor:
         """Return the sum of what the examples cost by the objective, in nats."""
         documents = [document for example in examples for document in example.documents]
-        nats = self._answer_nats(documents)
+        nats = self._anchored_nats(examples, documents) if self._anchors(examples) else self._answer_nats(documents)
         if all(isinstance(example, Document) and example.weight == 1 for example in examples):
             return nats.sum()
         return objective_loss(examples, sum_by_document(nats, documents), self._objective)
+
+    def _anchors(self, examples: Sequence[Example]) -> bool:
+        """Say whether plain documents are learned against the base; measuring never does that."""
+        is_anchored = self._objective.is_anchored and self._objective.kind != "supervised"
+        return is_anchored and torch.is_grad_enabled() and any(isinstance(example, Document) for example in examples)
+
+    def _anchored_nats(self, examples: Sequence[Example], documents: Sequence[Document]) -> Tensor:
+        plain = [isinstance(example, Document) for example in examples for _ in example.documents]
+        counts = torch.tensor([document.num_answer_tokens for document in documents])
+        is_anchored = torch.tensor(plain).repeat_interleave(counts)
+        return self._trainable.anchored_answer_nats(self._collated(documents), is_anchored)
 
     @torch.no_grad()
     def reference_nats(self, documents: Sequence[Document]) -> Tensor:
@@ -92,7 +104,10 @@ class FalconLearner:
             self.switch(is_training=was_training)
 
     def _answer_nats(self, documents: Sequence[Document]) -> Tensor:
-        return self._trainable.answer_nats(collate(documents, pad_to=self.padded_size(sum(map(len, documents)))))
+        return self._trainable.answer_nats(self._collated(documents))
+
+    def _collated(self, documents: Sequence[Document]) -> PackedBatch:
+        return collate(documents, pad_to=self.padded_size(sum(map(len, documents))))
 
     def padded_size(self, num_tokens: int) -> int | None:
         """Return the size that a block of `num_tokens` is padded to, None where it stays as it is."""

@@ -18,6 +18,7 @@ from falcon.packed_forward import falcon_of, packed_hidden_states, require_paral
 from falcon.streaming import stream_falcon
 from trainer.loss import answer_nats
 from trainer.memory_plan import MemoryPlan, plan_memory
+from trainer.preferences.anchor import anchored_nats
 from trainer.train_config import FALCON_PROJECTIONS, LoraSettings, MemoryConfig
 
 log = get_logger(__name__)
@@ -48,11 +49,35 @@ class Trainable:
     def answer_nats(self, batch: PackedBatch) -> Tensor:
         """Return the nats of each answer token of the batch, (M,) float32, in the order of its `answer_ids`."""
         batch = batch.to(self.device)
+        return answer_nats(self._answer_states(batch), self._head_weight, batch.answer_ids)
+
+    def anchored_answer_nats(self, batch: PackedBatch, is_anchored: Tensor) -> Tensor:
+        """Return the same; tokens where `is_anchored` (M,) cost what they do with the base's foretelling as target."""
+        batch, is_anchored = batch.to(self.device), is_anchored.to(self.device)
+        states = self._answer_states(batch)
+        anchored, plain = is_anchored.nonzero()[:, 0], (~is_anchored).nonzero()[:, 0]
+        base_states = self._base_answer_states(batch)
+        nats = states.new_zeros(len(states), dtype=torch.float32)
+        nats = nats.index_copy(0, anchored, anchored_nats(states[anchored], base_states[anchored], self._head_weight))
+        return nats.index_copy(0, plain, answer_nats(states[plain], self._head_weight, batch.answer_ids[plain]))
+
+    @property
+    def _head_weight(self) -> Tensor:
+        weight: Tensor = falcon_of(self.model).lm_head.weight
+        return weight
+
+    def _answer_states(self, batch: PackedBatch) -> Tensor:
+        """Return the states (M, E) that foretell the answers' tokens."""
         hidden = packed_hidden_states(
             self.model, batch, is_checkpointed=self.plan.is_checkpointed, is_compiled=self.is_compiled
         )
-        answers = hidden.index_select(0, batch.answer_positions)  # (M, E)
-        return answer_nats(answers, falcon_of(self.model).lm_head.weight, batch.answer_ids)
+        return hidden.index_select(0, batch.answer_positions)
+
+    @torch.no_grad()
+    def _base_answer_states(self, batch: PackedBatch) -> Tensor:
+        with self.model.disable_adapter():
+            hidden = packed_hidden_states(self.model, batch, is_checkpointed=False)
+        return hidden.index_select(0, batch.answer_positions)
 
 
 def prepare_model(

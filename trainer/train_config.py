@@ -175,6 +175,8 @@ class ObjectiveSettings:
     goes from the base model. `dpo` parts two answers of one request likewise, and learns `supervised_weight` times from
     the chosen one as from any other pair. `preference_weight` is in nats for each token of an answer of usual length:
     what an opinion costs that the model does not share at all. The other two weigh the sides of `kto`.
+    With `is_anchored`, `kto` and `dpo` learn all other pairs against what the base model foretells, token by token,
+    rather than against the tokens that stand there: for pairs that the base model wrote itself.
     """
 
     kind: ObjectiveName = "supervised"
@@ -183,6 +185,7 @@ class ObjectiveSettings:
     undesirable_weight: float = 1.0
     preference_weight: float = 0.7
     supervised_weight: float = 0.2
+    is_anchored: bool = False
 
     def __post_init__(self) -> None:
         _require(0 < self.beta <= 10, "beta", self.beta, "set more than 0, at most 10")

@@ -14,7 +14,7 @@ from tests.app.commands import Mjprompt
 from tests.trainer.invented_data import midjourney_rows
 
 CLI = "app.cli"
-MAX_SECONDS = 60.0
+MAX_SECONDS = 180.0
 RECIPE = """
 [data]
 validation_share = 0.1

@@ -21,7 +21,7 @@ SCENARIOS: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     test_collection.test_shared_prompt_is_shown_to_everybody_once,
     test_privacy.test_export_holds_everything_of_the_person_and_nothing_of_others,
     test_administration.test_settings_of_an_admin_hold_for_what_is_asked_next,
-    test_administration.test_operator_confirms_a_training_and_it_is_recorded_once,
+    test_administration.test_operator_starts_a_training_once_follows_it_and_cancels_it,
 )
 
 

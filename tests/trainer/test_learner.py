@@ -51,6 +51,37 @@ def test_opinions_are_worth_half_their_weight_before_anything_is_learned(learner
     assert found == pytest.approx(4 * 6 * objective.preference_weight / 2, rel=1e-5)
 
 
+def test_anchored_documents_pull_nothing_at_the_base_and_cost_more_away_from_it(tmp_path: Path) -> None:
+    trainable = make_trainable(CONFIG, write_tiny_falcon(tmp_path / "tiny"), torch.device("cpu"))
+    anchored = FalconLearner(trainable, block_tokens=32, objective=replace(CONFIG.objective, is_anchored=True))
+    anchored.switch(is_training=False)
+    documents = falcon_set().train[:3]
+    before = anchored.loss(documents)
+    before.backward()
+    for parameter in anchored.parameters.values():
+        assert parameter.grad is not None
+        torch.testing.assert_close(parameter.grad, torch.zeros_like(parameter), atol=1e-5, rtol=0)
+    with torch.no_grad():
+        for name, parameter in anchored.parameters.items():
+            if "lora_B" in name:
+                parameter.normal_(std=0.5)
+    assert float(anchored.loss(documents).detach()) > float(before.detach())
+
+
+def test_opinions_are_not_anchored(tmp_path: Path) -> None:
+    trainable = make_trainable(CONFIG, write_tiny_falcon(tmp_path / "tiny"), torch.device("cpu"))
+    plain, anchored = (
+        FalconLearner(trainable, block_tokens=32, objective=replace(CONFIG.objective, is_anchored=flag))
+        for flag in (False, True)
+    )
+    plain.switch(is_training=False)
+    examples = with_references(falcon_set().train, plain, block_tokens=32)
+    rated = [one for one in examples if not isinstance(one, Document)]
+    documents = [one for one in examples if isinstance(one, Document)]
+    mixed = anchored.loss([*rated, *documents]) - anchored.loss(documents)
+    assert float(mixed.detach()) == pytest.approx(float(plain.loss(rated).detach()), rel=1e-4)
+
+
 def test_nats_are_summed_by_document() -> None:
     documents = [Document([1, 2, 3, 4], 2), Document([1, 2], 1), Document([1, 2, 3], 0)]
     assert sum_by_document(torch.arange(5.0), documents).tolist() == [0 + 1, 2, 3 + 4]

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 
 from tests.trainer.judged_toy import JudgedToy, mixed_examples
 from trainer.optimizer_step import Stepper
+from trainer.preferences.anchor import anchored_nats
 from trainer.preferences.examples import PreferredDocument, RatedDocument
 from trainer.preferences.losses import dpo_loss, kto_loss, objective_loss
 from trainer.preferences.reference import with_references
@@ -122,3 +123,26 @@ def test_weight_of_two_teaches_as_much_as_two_documents() -> None:
     alike = zip(learned([SOME, twice, twice]).values(), learned([SOME, weighed]).values(), strict=True)
     for one, other in alike:
         torch.testing.assert_close(one, other)
+
+
+def test_anchored_nats_are_the_cross_entropy_with_the_base_in_chunks_of_any_size() -> None:
+    generator = torch.Generator().manual_seed(0)
+    hidden, base_hidden = (torch.randn(7, 5, generator=generator, dtype=torch.float64) for _ in range(2))
+    head = torch.randn(11, 5, generator=generator, dtype=torch.float64)
+    slow = hidden.clone().requires_grad_()
+    wanted = -((base_hidden @ head.T).softmax(-1) * (slow @ head.T).log_softmax(-1)).sum(-1)
+    weights = torch.arange(1.0, 8.0)
+    (wanted * weights).sum().backward()
+    for chunk_tokens in (1, 3, 100):
+        fast = hidden.clone().requires_grad_()
+        found = anchored_nats(fast, base_hidden, head, chunk_tokens=chunk_tokens)
+        torch.testing.assert_close(found, wanted.detach().float())
+        (found * weights).sum().backward()
+        torch.testing.assert_close(fast.grad, slow.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_anchored_nats_do_not_pull_a_model_that_is_at_the_base() -> None:
+    hidden = torch.randn(4, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    anchored_nats(hidden, hidden.detach().clone(), torch.randn(9, 5)).sum().backward()
+    assert hidden.grad is not None
+    torch.testing.assert_close(hidden.grad, torch.zeros_like(hidden), atol=1e-6, rtol=0)

@@ -45,7 +45,7 @@ def train_config_for(
     return replace(
         recipe,
         data=replace(recipe.data, sources=(*sources, rated), is_rated_held_out=False),
-        objective=replace(recipe.objective, kind=OBJECTIVES[objective.kind]),
+        objective=replace(recipe.objective, kind=OBJECTIVES[objective.kind], is_anchored=replay is not None),
     )
 
 
