@@ -23,5 +23,5 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 os.environ.setdefault(patience.VARIABLE, "10")
 
 # The whole suite has a time limit; a test that needs more examples than this asks for them itself.
-settings.register_profile("suite", max_examples=40)
+settings.register_profile("suite", max_examples=25)
 settings.load_profile("suite")
