@@ -3,6 +3,7 @@
 It trains nothing. What the base model wrote itself stands in for the base data where a recipe has no other.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from trainer.replay import replay_source
 from trainer.run.plan import is_pocket
 from trainer.train_config import ObjectiveName, SourceConfig, TrainConfig, read_train_config, recipe_file
 
+USUAL_OPINIONS = 200
+MAX_WEIGHT = 100.0  # of a source
 OBJECTIVES: Mapping[ObjectiveKind, ObjectiveName] = {
     ObjectiveKind.SUPERVISED: "supervised",
     ObjectiveKind.KTO: "kto",
@@ -34,17 +37,23 @@ def takes_own_replay(training: TrainingConfig, base: str) -> bool:
 
 
 def train_config_for(
-    settings: Settings, training: TrainingConfig, objective: Objective, *, replay: Path | None
+    settings: Settings, training: TrainingConfig, objective: Objective, *, num_opinions: int, replay: Path | None
 ) -> TrainConfig:
-    """Return what a cycle's run trains with; `replay` is the base's own answers, None for the recipe's sources."""
+    """Return what a cycle's run trains with; `replay` is the base's own answers, None for the recipe's sources.
+
+    Recipes are made for `USUAL_OPINIONS` of them. With more, replay grows alike, and the learning rate falls with the
+    root of their number, so that more votes make a better direction rather than a longer way from the base.
+    """
+    growth = max(1.0, num_opinions / USUAL_OPINIONS)
     recipe = read_train_config(recipe_file("cycle_pocket" if is_pocket(choose_base(settings.model_id)) else "cycle"))
     sources: list[SourceConfig] = [source for source in recipe.data.sources if source.kind != "rated"]
     if replay is not None:
-        sources = [replay_source(replay, weight=training.replay_weight)]
+        sources = [replay_source(replay, weight=min(training.replay_weight * growth, MAX_WEIGHT))]
     rated = SourceConfig(kind="rated", weight=training.rated_weight)
     return replace(
         recipe,
         data=replace(recipe.data, sources=(*sources, rated), is_rated_held_out=False),
+        optimizer=replace(recipe.optimizer, lr=recipe.optimizer.lr / math.sqrt(growth)),
         objective=replace(recipe.objective, kind=OBJECTIVES[objective.kind], is_anchored=replay is not None),
     )
 

@@ -69,7 +69,13 @@ def build_examples(carried: Carried) -> None:
     if built.objective.missing is not None:
         raise InvalidData(built.objective.missing)
     carried.folder.freeze(built.examples)
-    config = train_config_for(carried.settings, carried.config.training, built.objective, replay=replay)
+    config = train_config_for(
+        carried.settings,
+        carried.config.training,
+        built.objective,
+        num_opinions=len(built.examples.rated),
+        replay=replay,
+    )
     run_id, votes = new_id(), built.examples.vote_event_ids
 
     async def add_run(session: Session) -> None:
