@@ -3,40 +3,22 @@
 Every change is one short transaction of its own. It knows no model.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
 
 from core.cycles import CycleState, CycleView, ServingPlan
 from core.ratings import RatedPrompt
 from core.records import TrainingRunView
 from storage import cycles, ratings, serving, training_runs
-from storage.database import Session, open_database
+from storage.database import Session
 from trainer.canary import CanaryConfig
 from trainer.cycle import canary_watch
 from trainer.cycle.leftovers import delete_leftovers
+from trainer.run.database_loop import DatabaseLoop
 from trainer.run.owner import is_alive, own_process
 
-Result = TypeVar("Result")
 
-
-class CycleBook:
+class CycleBook(DatabaseLoop):
     """Reads and moves cycles; close it when done."""
-
-    def __init__(self, database_url: str) -> None:
-        self._database = open_database(database_url)
-        self._loop = asyncio.Runner()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._loop.run(self._database.close())
-        self._loop.close()
 
     def left_open(self) -> str | None:
         """Return the cycle that is to be carried out and that nobody does; None where there is none."""
@@ -85,26 +67,8 @@ class CycleBook:
 
     def look_after(self, cycle: CycleView, config: CanaryConfig) -> None:
         """Count the votes of a cycle's canary, and do what they decide."""
-        self._loop.run(canary_watch.look_after(self._database, cycle, config))
+        self.on_database(lambda database: canary_watch.look_after(database, cycle, config))
 
     def delete_leftovers(self, root: Path) -> None:
         """Delete what cycles that have ended left behind below `root`."""
-        self._loop.run(delete_leftovers(self._database, root))
-
-    def read(self, act: Callable[[Session], Awaitable[Result]]) -> Result:
-        """Do `act` in a transaction that only reads."""
-
-        async def read() -> Result:
-            async with self._database.read() as session:
-                return await act(session)
-
-        return self._loop.run(read())
-
-    def write(self, act: Callable[[Session], Awaitable[Result]]) -> Result:
-        """Do `act` in a transaction of its own."""
-
-        async def write() -> Result:
-            async with self._database.write() as session:
-                return await act(session)
-
-        return self._loop.run(write())
+        self.on_database(lambda database: delete_leftovers(database, root))

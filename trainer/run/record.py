@@ -4,13 +4,10 @@ The row is what a chat message shows of a training and what keeps two from going
 written for a moment does not stop a training: the next figures come soon.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
 
 from core.errors import StorageBusy, StorageError, TrainingFailed
 from core.logs import get_logger
@@ -18,17 +15,17 @@ from core.rated_pairs import RatedPair
 from core.records import RunState, TrainingRunView
 from falcon.adapter_files import ADAPTER_WEIGHTS
 from storage import training_data, training_runs
-from storage.database import Session, open_database
+from storage.database import Session
 from trainer.adapters.folder import sha256_of
 from trainer.likelihood import Likelihood
 from trainer.preferences.pairs import UsedVote
+from trainer.run.database_loop import DatabaseLoop
 from trainer.run.owner import is_alive, own_process
 from trainer.run.progress import Moment
 
 log = get_logger(__name__)
 SECONDS_BETWEEN_REPORTS = 2.0
 RESUMABLE_STATES = (RunState.STOPPED, RunState.FAILED, RunState.RUNNING)
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +38,8 @@ class NewRun:
     seed: int
 
 
-class RunBook:
+class RunBook(DatabaseLoop):
     """The runs of one database; close it when done. Only one process of a training has it."""
-
-    def __init__(self, database_url: str) -> None:
-        self._database = open_database(database_url)
-        self._loop = asyncio.Runner()
 
     def find(self, run_id: str | None) -> TrainingRunView:
         """Return the run of this id, or the last one that can go on where it is None.
@@ -60,7 +53,7 @@ class RunBook:
                 return await training_runs.view(session, run_id)
             return await training_runs.latest(session, *RESUMABLE_STATES)
 
-        run = self._read(find)
+        run = self.read(find)
         if run is None:
             raise TrainingFailed("There is no training run to go on with; leave --resume out for a new one.")
         return run
@@ -92,8 +85,8 @@ class RunBook:
                 is_alive=is_alive,
             )
 
-        self._write(claim)
-        return RunRecord(run_id, self._write)
+        self.write(claim)
+        return RunRecord(run_id, self.write)
 
     def require_idle(self) -> None:
         """Refuse where a training is going on.
@@ -105,34 +98,11 @@ class RunBook:
         async def require_idle(session: Session) -> None:
             await training_runs.require_idle(session, is_alive=is_alive)
 
-        self._write(require_idle)
+        self.write(require_idle)
 
     def rated_pairs(self) -> Sequence[RatedPair]:
         """Return what people liked and corrected, of those who agreed to it."""
-        return self._read(training_data.rated_pairs)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._loop.run(self._database.close())
-        self._loop.close()
-
-    def _read(self, act: Callable[[Session], Awaitable[Result]]) -> Result:
-        async def read() -> Result:
-            async with self._database.read() as session:
-                return await act(session)
-
-        return self._loop.run(read())
-
-    def _write(self, act: Callable[[Session], Awaitable[Result]]) -> Result:
-        async def write() -> Result:
-            async with self._database.write() as session:
-                return await act(session)
-
-        return self._loop.run(write())
+        return self.read(training_data.rated_pairs)
 
 
 class RunRecord:
