@@ -21,7 +21,7 @@ Sections = Mapping[str, Mapping[str, object]]
 
 BENCHMARK_CYCLE: Sections = {
     "feedback": {"quarantine_hours": 0.0, "max_burst_votes": 0},  # simulated people are new, and quick
-    "canary": {"share": 0.5, "min_votes": 20, "max_votes": 120},
+    "canary": {"share": 0.5, "min_votes": 20, "max_votes": 240},
     "policy": {"is_automatic": False},
 }
 # So that a few votes go the whole way: figures of such a run say only that the parts fit together.

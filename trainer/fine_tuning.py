@@ -34,6 +34,7 @@ from trainer.evaluate import EvaluationPlan, compare, free_device_memory
 from trainer.learner import FalconLearner, make_trainable
 from trainer.loop import TrainOutcome, train
 from trainer.preferences.reference import with_references
+from trainer.preferences.strength import Strength, fit_strength
 from trainer.qlora import Trainable
 from trainer.run.checkpoints import CheckpointStore
 from trainer.run.plan import RunPlan, no_gpu_sentence
@@ -42,8 +43,9 @@ from trainer.run.record import RunRecord
 from trainer.run.stop_flag import StopFlag
 from trainer.run.tracking import Tracking, choose_tracker
 from trainer.text_measures import CopyFinder
+from trainer.tokens import Document
 from trainer.train_config import TrainConfig
-from trainer.training_set import encode_data, read_names
+from trainer.training_set import TrainingSet, encode_data, read_names
 
 log = get_logger(__name__)
 
@@ -69,6 +71,7 @@ class FineTuning:
         self._plan, self._settings, self._stop, self._record = plan, settings, stop, record
         self._config = plan.config
         self._accelerator = make_accelerator(plan)
+        self._strength: Strength | None = None
         self._learner: FalconLearner | None = None  # released before the comparison loads models of its own
 
     def run(self) -> TrainReport | None:
@@ -148,7 +151,7 @@ class FineTuning:
         encoded = encode_data(data, trainable.tokenizer, tokens)
         examples = with_references(encoded.train, learner, block_tokens=tokens.block_tokens)
         with Reporter(self._listeners(), device=self._accelerator.device) as reporter:
-            return train(
+            outcome = train(
                 learner,
                 replace(encoded, train=examples),
                 self._config,
@@ -159,6 +162,19 @@ class FineTuning:
                 is_resumed=self._plan.is_resumed,
                 num_parts=math.ceil(tokens.block_tokens / trainable.plan.block_tokens),
             )
+        if not outcome.is_stopped:
+            self._fit_strength(learner, encoded)
+        return outcome
+
+    def _fit_strength(self, learner: FalconLearner, encoded: TrainingSet) -> None:
+        objective, tokens = self._config.objective, self._config.tokens
+        if objective.kind == "supervised" or objective.max_divergence_share is None:
+            return
+        replay = [example for example in encoded.train if isinstance(example, Document)]
+        self._strength = fit_strength(
+            learner, replay, max_share=objective.max_divergence_share, block_tokens=tokens.block_tokens
+        )
+        log.info("train.strength", factor=self._strength.factor, divergence_share=self._strength.divergence_share)
 
     def _listeners(self) -> list[Listener]:
         """Return who is told how training goes; nobody but on the main process."""
@@ -194,6 +210,7 @@ class FineTuning:
                 "processes": self._accelerator.num_processes,
                 "precision": trainable.plan.precision,
                 "is_checkpointed": trainable.plan.is_checkpointed,
+                "strength": self._strength.factor if self._strength else 1.0,
                 "peak_memory_bytes": memory_bytes(device),
             },
         )

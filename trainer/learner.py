@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from falcon.packed_batch import PackedBatch
 from trainer.packing import collate
 from trainer.preferences.losses import objective_loss
+from trainer.preferences.strength import Divergence
 from trainer.qlora import Trainable, prepare_model
 from trainer.schedule import derived_seed
 from trainer.tokens import Document, Example
@@ -102,6 +103,25 @@ class FalconLearner:
                 return sum_by_document(self._answer_nats(documents), documents)
         finally:
             self.switch(is_training=was_training)
+
+    @torch.no_grad()
+    def divergence(self, documents: Sequence[Document]) -> Divergence:
+        """Return how far the adapter is from the base model on the documents' answers."""
+        model = self._trainable.model
+        was_training = bool(model.training)
+        self.switch(is_training=False)
+        try:
+            crossed = self._all_anchored_nats(documents)
+            with model.disable_adapter():
+                entropy = self._all_anchored_nats(documents)
+        finally:
+            self.switch(is_training=was_training)
+        return Divergence(entropy_nats=float(entropy), divergence_nats=float(crossed - entropy))
+
+    def _all_anchored_nats(self, documents: Sequence[Document]) -> Tensor:
+        num_tokens = sum(document.num_answer_tokens for document in documents)
+        is_anchored = torch.ones(num_tokens, dtype=torch.bool)
+        return self._trainable.anchored_answer_nats(self._collated(documents), is_anchored).double().sum()
 
     def _answer_nats(self, documents: Sequence[Document]) -> Tensor:
         return self._trainable.answer_nats(self._collated(documents))

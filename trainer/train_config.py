@@ -177,6 +177,8 @@ class ObjectiveSettings:
     what an opinion costs that the model does not share at all. The other two weigh the sides of `kto`.
     With `is_anchored`, `kto` and `dpo` learn all other pairs against what the base model foretells, token by token,
     rather than against the tokens that stand there: for pairs that the base model wrote itself.
+    With `max_divergence_share`, the adapter that `kto` and `dpo` leave is made stronger or weaker in the end, until it
+    parts from the base model by this share of its entropy on other pairs (trainer/preferences/strength.py).
     """
 
     kind: ObjectiveName = "supervised"
@@ -186,11 +188,14 @@ class ObjectiveSettings:
     preference_weight: float = 0.7
     supervised_weight: float = 0.2
     is_anchored: bool = False
+    max_divergence_share: float | None = None
 
     def __post_init__(self) -> None:
         _require(0 < self.beta <= 10, "beta", self.beta, "set more than 0, at most 10")
         for name in ("desirable_weight", "undesirable_weight", "preference_weight", "supervised_weight"):
             _require(0 <= getattr(self, name) <= 100, name, getattr(self, name), "set 0 to 100")
+        share = self.max_divergence_share
+        _require(share is None or 0 < share <= 1, "max_divergence_share", share, "set more than 0, at most 1")
 
 
 SUPERVISED = ObjectiveSettings()
