@@ -68,7 +68,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--held-out", type=int, default=60, help="subjects that only measure")
     parser.add_argument("--subjects", type=Path, default=SUBJECTS_FILE, help="a text file, one a line")
     parser.add_argument("--trials", type=int, default=20, help="of each kind of refusal")
+    parser.add_argument("--kind", choices=learning_refusals.KINDS, action="append", help="of refusal; all of them")
+    parser.add_argument("--attack", choices=sorted(learning_attackers.ATTACKS), action="append", help="all of them")
+    parser.add_argument("--clean-gain", type=float, help="points without attackers, where they were measured before")
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial, so that several runs add up")
     parser.add_argument("--pace", type=float, default=0.5, help="requests a second")
     parser.add_argument("--folder", type=Path, help="where databases and logs stay; without it they are deleted")
     parser.add_argument("--smoke", action="store_true", help="lower thresholds, to see that the parts fit together")
@@ -90,6 +94,10 @@ def _setting(arguments: argparse.Namespace, folder: Path) -> Setting:
         tastes=tuple(taste for taste in TASTES if not arguments.taste or taste.name in arguments.taste),
         num_trials=arguments.trials,
         num_kills=arguments.kills,
+        first_trial=arguments.first,
+        refusals=tuple(arguments.kind or learning_refusals.KINDS),
+        clean_gain_points=arguments.clean_gain,
+        attacks=tuple(arguments.attack or learning_attackers.ATTACKS),
         requests_per_second=arguments.pace,
     )
 

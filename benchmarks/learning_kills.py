@@ -62,16 +62,22 @@ async def measure(setting: Setting, report: Callable[[Row], None]) -> list[str]:
     template = await _template(setting)
     undisturbed = await _cycle(setting, template, "undisturbed", ())
     report(_row("undisturbed", undisturbed, undisturbed))
-    problems, num_kills, number = list(undisturbed.problems(undisturbed)), 0, 0
+    problems, num_kills, number = list(undisturbed.problems(undisturbed)), 0, setting.first_trial
     hits: Counter[tuple[str, str]] = Counter()
-    while num_kills < setting.num_kills and number < setting.num_kills:
+    while num_kills < setting.num_kills and number < setting.first_trial + setting.num_kills:
         plan = kills(undisturbed.seconds, count=min(KILLS_PER_CYCLE, setting.num_kills - num_kills), seed=number)
         end = await _cycle(setting, template, f"killed-{number}", plan)
         report(_row(f"killed-{number}", end, undisturbed))
         problems += [f"killed-{number}: {problem}" for problem in end.problems(undisturbed)]
         hits.update(end.kills)
         num_kills, number = num_kills + len(end.kills), number + 1
-    report({"kills": num_kills, "cycles": number, "hits": {" in ".join(hit): count for hit, count in hits.items()}})
+    report(
+        {
+            "kills": num_kills,
+            "cycles": number - setting.first_trial,
+            "hits": {" in ".join(hit): count for hit, count in hits.items()},
+        }
+    )
     return problems
 
 

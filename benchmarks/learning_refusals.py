@@ -18,13 +18,13 @@ from benchmarks.learning_spoiling import spoil_next
 from benchmarks.raters import RANDOM_NOISE, Opposite, Rater, crowd
 from core.cycles import CycleState, CycleView
 
-NOISE, FLIPPED, SPOILED = "noise", "flipped", "spoiled"
+NOISE, FLIPPED, SPOILED = KINDS = ("noise", "flipped", "spoiled")
 
 
 async def measure(setting: Setting, report: Callable[[Row], None]) -> list[str]:
     """Try each kind of harm so many times; return which trials were not refused by the gate."""
     problems = []
-    for kind in (NOISE, FLIPPED, SPOILED):
+    for kind in setting.refusals:
         try:
             outcomes = await _try(kind, setting, report)
         except RuntimeError as error:
@@ -45,7 +45,7 @@ async def _try(kind: str, setting: Setting, report: Callable[[Row], None]) -> li
         await chat.ask_and_vote(setting.scenario.num_asks())
         if kind == FLIPPED:
             await _learn_honestly(chat, setting)
-        for number in range(setting.num_trials):
+        for number in range(setting.first_trial, setting.first_trial + setting.num_trials):
             cycle = await _trial(kind, number, setting, product, chat)
             report(_row(kind, number, cycle))
             outcomes.append(outcome_of(cycle))

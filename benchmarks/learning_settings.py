@@ -16,7 +16,10 @@ from benchmarks.raters import Crowd, Taste
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is measured: `folder` takes the databases and logs, `num_trials` is of each kind of refusal."""
+    """What is measured: `folder` takes the databases and logs, `num_trials` is of each of the kinds `refusals`.
+
+    Trials are numbered from `first_trial`, and so are courses with kills; what is random follows from the number.
+    """
 
     scenario: Scenario
     folder: Path
@@ -24,6 +27,10 @@ class Setting:
     num_trials: int
     num_kills: int
     requests_per_second: float
+    first_trial: int
+    refusals: tuple[str, ...]
+    attacks: tuple[str, ...]
+    clean_gain_points: float | None  # None: courses without attackers are measured first
 
 
 Part = Callable[
