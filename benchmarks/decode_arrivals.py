@@ -7,7 +7,7 @@ and that counts.
 import random
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.decode_models import NUM_BEAMS, Models, Row
@@ -20,11 +20,12 @@ SEED = 5
 
 
 @dataclass(slots=True)
-class _Traffic:
-    """What was seen: seconds from each arrival to its answer, and the requests in seats at each step."""
+class Traffic:
+    """What was seen: seconds from each arrival to its answer, the requests in seats at each step, and its seconds."""
 
     seconds: list[float] = field(default_factory=list)
     seated: list[int] = field(default_factory=list)
+    step_seconds: list[float] = field(default_factory=list)
 
 
 def measure_arrivals(models: Models) -> Iterator[tuple[str, Row]]:
@@ -40,7 +41,7 @@ def measure_arrivals(models: Models) -> Iterator[tuple[str, Row]]:
     engine = models.engine("bf16")
     warm_up(engine, random_requests(setting.num_seats))
     before, started = num_steps(engine), time.monotonic()
-    traffic = _drive(engine, list(zip(times, requests, strict=True)))
+    traffic = drive(engine, list(zip(times, requests, strict=True)))
     elapsed = time.monotonic() - started
     quantiles = statistics.quantiles(traffic.seconds, n=100)
     yield (
@@ -70,9 +71,14 @@ def arrival_times(requests_per_second: float, seconds: float) -> list[float]:
     return times[:-1]
 
 
-def _drive(engine: Engine, arrivals: Sequence[tuple[float, EngineRequest]]) -> _Traffic:
-    """Submit each request when its time has come, step in between, and wait only where nothing is inside."""
-    traffic, coming = _Traffic(), list(reversed(arrivals))
+def drive(
+    engine: Engine, arrivals: Sequence[tuple[float, EngineRequest]], *, between: Callable[[float], None] | None = None
+) -> Traffic:
+    """Submit each request when its time has come, step in between, and wait only where nothing is inside.
+
+    `between` is called before each step with the seconds since the beginning; what it takes, people wait for.
+    """
+    traffic, coming = Traffic(), list(reversed(arrivals))
     arrived = {request.id: at for at, request in arrivals}
     num_seats = engine.model.memory.shape.num_homes
     started = time.monotonic()
@@ -80,14 +86,17 @@ def _drive(engine: Engine, arrivals: Sequence[tuple[float, EngineRequest]]) -> _
         now = time.monotonic() - started
         while coming and coming[-1][0] <= now:
             engine.submit(coming.pop()[1])
+        if between is not None:
+            between(now)
         if not engine.num_inside:
             time.sleep(max(0.0, coming[-1][0] - now))
             continue
         ended = engine.step()
-        now = time.monotonic() - started
+        after = time.monotonic() - started
+        traffic.step_seconds.append(after - now)
         for one in ended:
             if one.error is not None:
                 raise one.error
-            traffic.seconds.append(now - arrived[one.id])
+            traffic.seconds.append(after - arrived[one.id])
         traffic.seated.append(min(num_seats, engine.num_inside + len(ended)))
     return traffic

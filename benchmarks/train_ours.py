@@ -5,7 +5,7 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -108,7 +108,9 @@ def measure_single(trainable: Trainable, documents: Sequence[Document], setting:
     return {**time_steps(stepper, steps, documents).as_row(), **memory_row(trainable)}
 
 
-def make_stepper(trainable: Trainable, documents: Sequence[Document], setting: Setting) -> Stepper:
+def make_stepper(
+    trainable: Trainable, documents: Sequence[Document], setting: Setting, *, breathe: Callable[[], None] = lambda: None
+) -> Stepper:
     """Return what takes the product's optimizer steps."""
     learner = FalconLearner(trainable, block_tokens=trainable.plan.block_tokens)
     learner.switch(is_training=True)
@@ -119,6 +121,7 @@ def make_stepper(trainable: Trainable, documents: Sequence[Document], setting: S
         accelerator=Accelerator(cpu=setting.device.type == "cpu"),
         seed=0,
         num_parts=math.ceil(setting.block_tokens / trainable.plan.block_tokens),
+        breathe=breathe,
     )
 
 

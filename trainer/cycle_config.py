@@ -31,7 +31,7 @@ class TrainingConfig:
 
     replay: Literal["auto", "own", "recipe"] = "auto"
     replay_rounds: int = 2
-    replay_weight: float = 1.5
+    replay_weight: float = 0.4
     rated_weight: float = 1.0
     held_out_share: float = 0.3
     num_subjects: int = 32

@@ -43,7 +43,6 @@ from trainer.run.record import RunRecord
 from trainer.run.stop_flag import StopFlag
 from trainer.run.tracking import Tracking, choose_tracker
 from trainer.text_measures import CopyFinder
-from trainer.tokens import Document
 from trainer.train_config import TrainConfig
 from trainer.training_set import TrainingSet, encode_data, read_names
 
@@ -170,9 +169,11 @@ class FineTuning:
         objective, tokens = self._config.objective, self._config.tokens
         if objective.kind == "supervised" or objective.max_divergence_share is None:
             return
-        replay = [example for example in encoded.train if isinstance(example, Document)]
         self._strength = fit_strength(
-            learner, replay, max_share=objective.max_divergence_share, block_tokens=tokens.block_tokens
+            learner,
+            encoded.validation,
+            max_share=objective.max_divergence_share,
+            block_tokens=tokens.block_tokens,
         )
         log.info("train.strength", factor=self._strength.factor, divergence_share=self._strength.divergence_share)
 

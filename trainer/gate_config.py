@@ -63,7 +63,7 @@ class DiversityBounds:
     """How much less varied candidates may become; the falls are shares of what serves."""
 
     max_jaccard_fall_share: float = 0.1
-    max_distinct_2_fall_share: float = 0.1
+    max_distinct_2_fall_share: float = 0.15
     max_self_bleu_rise: float = 0.05
 
     def __post_init__(self) -> None:

@@ -41,7 +41,10 @@ class StepResult:
 
 
 class Stepper:
-    """Takes optimizer steps over `examples`. `num_parts` is how many micro-batches a block is cut into at present."""
+    """Takes optimizer steps over `examples`. `num_parts` is how many micro-batches a block is cut into at present.
+
+    `breathe` is called after each micro-batch that was learned from.
+    """
 
     def __init__(
         self,
@@ -52,8 +55,10 @@ class Stepper:
         accelerator: Accelerator,
         seed: int,
         num_parts: int = 1,
+        breathe: Callable[[], None] = lambda: None,
     ) -> None:
         self.num_parts = num_parts
+        self._breathe = breathe
         self._learner = learner
         self._examples = examples
         self._lengths = [len(example) for example in examples]
@@ -123,7 +128,9 @@ class Stepper:
         def learn(position: tuple[int, int], loss: Tensor) -> float:
             del position
             (loss / num_counted).backward()
-            return float(loss.detach())
+            nats = float(loss.detach())
+            self._breathe()
+            return nats
 
         local = self._run(blocks, learn, seeds=(self._seed, number))
         nats, is_stopping = self._agree(local, is_stop_wanted())

@@ -129,10 +129,10 @@ def test_gain_below_the_target_honest_people_accused_and_answers_of_another_adap
 
 
 def test_attack_may_cost_a_fifth_of_the_gain_and_has_to_be_named():
-    clean = {"gain_points": 30.0}
+    clean = 30.0
     attacked = {"gain_points": 24.0, "phrase_share": 0.02, "accused": ["eve"], "attackers": ["eve"]}
     assert problems_of_attack("phrase", clean, attacked) == []
-    assert kept_share({"gain_points": 0.0}, attacked) is None
+    assert kept_share(0.0, attacked) is None
     worse = {"gain_points": 23.0, "phrase_share": 0.03, "accused": [], "attackers": ["eve"]}
     assert len(problems_of_attack("phrase", clean, worse)) == 3
 

@@ -1,7 +1,7 @@
 """How far an adapter that learned opinions may go: it is made stronger or weaker until it parts from the base as told.
 
 How far a run of given settings goes depends on what was voted: a common taste moves a model more than a rare one. What
-it may cost is known beforehand: the mean divergence KL(base || adapter) on replay as a share of the base's entropy,
+it may cost is known beforehand: the mean divergence KL(base || adapter) on held-out replay, a share of its entropy,
 which is what the loss on the base's own texts rises by. Along the adapter's direction it grows with about the square of
 its strength, so a few looks find the strength that uses what is allowed (a trust region with a line search, as in
 Schulman et al. 2015, arXiv 1502.05477, appendix C). It knows no votes.
@@ -19,7 +19,7 @@ from core.errors import TrainingFailed
 from trainer.packing import plan_blocks
 from trainer.tokens import Document
 
-MAX_DOCUMENTS = 128  # enough for a tenth of the divergence
+MAX_DOCUMENTS = 320  # enough for a tenth of the divergence
 MIN_STRENGTH, MAX_STRENGTH = 0.25, 2.5
 NUM_LOOKS = 4
 TOLERANCE = 0.05  # of the allowed share: closer is not looked for
@@ -63,7 +63,7 @@ def fit_strength(learner: Divergent, documents: Sequence[Document], *, max_share
     """
     looked_at = documents[:: max(1, math.ceil(len(documents) / MAX_DOCUMENTS))]
     if not looked_at:
-        raise TrainingFailed("There is no replay to hold the adapter against; set replay_rounds to 1 or more.")
+        raise TrainingFailed("There is no held-out replay to hold the adapter against; set a larger validation_share.")
     scaled = _Scaled(learner, looked_at, block_tokens)
     weakest = Strength(factor=MIN_STRENGTH, divergence_share=math.inf)
     best, factor = weakest, 1.0
