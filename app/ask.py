@@ -20,8 +20,10 @@ from core.records import Identity, Platform, RequestView, WorkerStatus
 from core.settings import Precision, Settings
 from storage.identifiers import new_id
 from storage.queue import SqlQueue
+from worker.adapter_follower import AdapterFollower, follower_of
 from worker.answering import Answerer, answer_only
 from worker.engine_thread import EngineThread
+from worker.fresh_process import LoadWith
 from worker.loop import ENGINE_STOP_SECONDS
 
 # SIGINT is asyncio's own; Windows has no SIGHUP.
@@ -37,8 +39,12 @@ def ask(
     num_candidates: int,
     precision: Precision | None,
     engine: EngineThread,
+    load_with: LoadWith,
 ) -> Answer:
     """Ask and wait for the answer; `engine` is started only when no worker is running.
+
+    It then answers by the adapter that serves, as a worker would; `load_with` loads the model with an adapter's folder,
+    where that can only be done at once, or with None alone.
 
     Raises:
         UserError: the idea cannot be taken; nothing was stored and no model was loaded.
@@ -48,17 +54,25 @@ def ask(
     started = time.perf_counter()
     read_idea(text, version=settings.midjourney_version)
     make_database_current(settings)
-    view, load_seconds = asyncio.run(_until_signalled(_ask(settings, text, num_candidates, precision, engine)))
+    view, load_seconds = asyncio.run(
+        _until_signalled(_ask(settings, text, num_candidates, precision, engine=engine, load_with=load_with))
+    )
     return Answer(view=view, load_seconds=load_seconds, total_seconds=time.perf_counter() - started)
 
 
 async def _ask(
-    settings: Settings, text: str, num_candidates: int, precision: Precision | None, engine: EngineThread
+    settings: Settings,
+    text: str,
+    num_candidates: int,
+    precision: Precision | None,
+    *,
+    engine: EngineThread,
+    load_with: LoadWith,
 ) -> tuple[RequestView, float]:
     database, queue = await open_writable(settings)
     watcher = RequestWatcher(database)
     service = ChatService(database, queue, settings)
-    local = _LocalModel(settings, queue, engine)
+    local = _LocalModel(settings, queue, engine, follower_of(database, engine, settings, load_with=load_with))
     identity = Identity(platform=Platform.TERMINAL, external_id=_user_name())
     try:
         await _tidy(queue)
@@ -136,19 +150,24 @@ async def _with_help(
 class _LocalModel:
     """This process's own model, for when no worker is there or the last one is gone."""
 
-    def __init__(self, settings: Settings, queue: SqlQueue, engine: EngineThread) -> None:
+    def __init__(
+        self, settings: Settings, queue: SqlQueue, engine: EngineThread, follower: AdapterFollower | None
+    ) -> None:
         self._settings = settings
         self._queue = queue
         self._engine = engine
+        self._follower = follower
         self._answerer: Answerer | None = None
         self._worker_id = new_id()
         self.load_seconds = 0.0
 
     async def load(self) -> Answerer:
-        """Load the model, once. Raises: whatever loading raises."""
+        """Load the model with what has to serve, once. Raises: whatever loading raises."""
         if self._answerer is None:
             started = time.perf_counter()
             model = await self._engine.start()
+            if self._follower is not None:
+                model = await self._follower.begin(model)
             self.load_seconds = time.perf_counter() - started
             self._answerer = Answerer(
                 self._queue,
@@ -156,6 +175,7 @@ class _LocalModel:
                 model=model,
                 max_batch_requests=1,
                 lease_seconds=self._settings.lease_seconds,
+                adapters=self._follower.served if self._follower else None,
             )
         return self._answerer
 

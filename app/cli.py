@@ -167,9 +167,14 @@ def ask(
         raise UserError(f"--count {count} is out of range; ask for 1 to {MAX_CANDIDATES} prompts.")
     settings = _settings(log_level="WARNING", precision=precision)
     alone = settings.model_copy(update={"max_batch_requests": 1})  # a model that is loaded here has one question
-    engine = EngineThread(partial(context.obj.load, alone))
+
+    def load_with(adapter: Path | None) -> "Generator":
+        generator: Generator = context.obj.load(alone.model_copy(update={"adapter": adapter}))
+        return generator
+
+    engine = EngineThread(partial(load_with, settings.adapter))
     try:
-        answer = ask_idea(settings, idea, num_candidates=count, precision=precision, engine=engine)
+        answer = ask_idea(settings, idea, num_candidates=count, precision=precision, engine=engine, load_with=load_with)
         if is_json:
             _print_json(as_json_object(answer))
         else:

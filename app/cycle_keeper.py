@@ -14,10 +14,11 @@ from app.cycle_process import CycleProcess
 from bot.model_decisions import served_base
 from core.backoff import backoff_seconds
 from core.cycles import CycleState, CycleView
-from core.errors import MjpromptError, TrainingBusy
+from core.errors import ConfigError, MjpromptError, TrainingBusy
 from core.logs import get_logger
 from storage import cycles, ratings, serving
 from storage.database import Database
+from storage.overtaken import end_overtaken_canary
 from trainer.cycle import canary_watch, endings
 from trainer.cycle.folder import CYCLES_FOLDER
 from trainer.cycle.leftovers import delete_leftovers
@@ -55,6 +56,7 @@ class CycleKeeper:
         self._database, self._config, self._process, self._root = database, config, process, root
         self._trouble = _Trouble()
         self._num_ends_seen = 0
+        self._why_unplanned = ""
 
     async def run(self) -> None:
         """Look after the cycles until cancelled; a training is asked to save and end then."""
@@ -136,6 +138,11 @@ class CycleKeeper:
                 cycle_id = await plan_cycle(session, base_model, self._config, is_automatic=True)
         except TrainingBusy:  # somebody was faster
             return
+        except ConfigError as error:
+            if str(error) != self._why_unplanned:  # once, not every two seconds
+                log.warning("cycle.not_planned", reason=str(error))
+            self._why_unplanned = str(error)
+            return
         log.info("cycle.planned", cycle=cycle_id, reason=reason)
 
     async def _retire_forgotten(self) -> None:
@@ -145,4 +152,5 @@ class CycleKeeper:
             return
         async with self._database.write() as session:
             if retired := await serving.retire_forgotten(session, base_model):
+                await end_overtaken_canary(session)
                 log.info("adapters.retired", adapters=retired, reason="they learned from somebody who was forgotten")

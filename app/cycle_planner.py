@@ -8,7 +8,7 @@ from core.errors import ConfigError, NotPossible
 from core.settings import Settings
 from storage import clock, ratings
 from storage.database import Database, Session
-from trainer.cycle.building import Built, build
+from trainer.cycle.building import Built, build, told_of_closed
 from trainer.cycle.planning import plan_cycle
 from trainer.cycle_config import CycleConfig, read_cycle_config
 from trainer.gate import gate_of
@@ -17,8 +17,10 @@ from trainer.gate import gate_of
 class TrainerPlanner:
     """Plans cycles by configs/cycle.toml, which is read anew each time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, has_keeper: bool) -> None:
+        """Plan for this process; `has_keeper` says whether it keeps cycles (app/cycle_keeper.py) as well."""
         self._settings = settings
+        self.has_keeper = has_keeper
 
     async def outlook(self, database: Database) -> Outlook:
         """Return what a cycle would make of the votes of this moment.
@@ -29,18 +31,23 @@ class TrainerPlanner:
         config = self._config()
         async with database.read() as session:
             rated = await ratings.rated_prompts(session)
+            num_closed = await ratings.num_votes_not_agreed(session)
         # Settling thousands of votes takes a while, and the chats go on meanwhile.
         built = await asyncio.to_thread(build, rated, config, now=clock.utc_now())
-        return _outlook(built)
+        return _outlook(told_of_closed(built, num_closed))
 
     async def plan(self, session: Session, base_model: str, *, asked_by: str) -> str:
         """Plan a cycle in the caller's transaction; return its id.
 
         Raises:
             TrainingBusy: another cycle is open.
-            NotPossible: configs/cycle.toml cannot be used.
+            NotPossible: configs/cycle.toml cannot be used, or a worker could run no canary.
         """
-        return await plan_cycle(session, base_model, self._config(), asked_by=asked_by)
+        config = self._config()
+        try:
+            return await plan_cycle(session, base_model, config, asked_by=asked_by)
+        except ConfigError as error:
+            raise NotPossible(str(error)) from error
 
     def gate_rows(self, gate: Mapping[str, object]) -> Sequence[Sequence[str]]:
         """Return the rows of the gate's table without its heading; none of a gate of another version."""

@@ -59,7 +59,7 @@ def _plan(settings: "Settings", *, is_json: bool) -> None:
 def _carry_out(settings: "Settings", cycle_id: str | None, *, is_waiting: bool, is_quiet: bool) -> "CycleView":
     from app.cycle_view import state_line
     from falcon.source import base_name, choose_base
-    from trainer.cycle.carrying_out import carry_out
+    from trainer.cycle.carrying_out import STEPS, carry_out
     from trainer.cycle.command import await_canary, start_cycle
 
     def tell(cycle: "CycleView") -> None:
@@ -67,12 +67,16 @@ def _carry_out(settings: "Settings", cycle_id: str | None, *, is_waiting: bool, 
             sys.stdout.write(state_line(cycle) + "\n")
             sys.stdout.flush()
 
+    def tell_before_step(cycle: "CycleView") -> None:
+        if cycle.state in STEPS:  # what it comes to is printed at the end
+            tell(cycle)
+
     if cycle_id is not None:  # a child beside a worker, whose answers people wait for
         with suppress(AttributeError, OSError):  # Windows knows no such thing
             os.nice(NICENESS)
     else:
         cycle_id = start_cycle(settings, base_name(choose_base(settings.model_id)))
-    cycle = carry_out(settings, cycle_id, tell=tell)
+    cycle = carry_out(settings, cycle_id, tell=tell_before_step)
     return await_canary(settings, cycle_id, tell=tell) if is_waiting else cycle
 
 

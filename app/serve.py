@@ -84,7 +84,7 @@ async def _serve(
     stopping = asyncio.Event()
     _obey_signals(stopping, supervisor)
     async with (
-        _open_chat(settings) as chat,
+        _open_chat(settings, has_keeper=cycle_command is not None) as chat,
         side_tasks(*_tidying(chat.queue)),
         _kept_cycles(chat.database, settings, cycle_command),
         running_chats(chat.services, chat.database, partial(_say, console)),
@@ -114,10 +114,11 @@ async def _supervise(supervisor: WorkerSupervisor | None, stopping: asyncio.Even
 
 
 @asynccontextmanager
-async def _open_chat(settings: Settings) -> AsyncIterator[Chat]:
+async def _open_chat(settings: Settings, *, has_keeper: bool) -> AsyncIterator[Chat]:
     database, queue = await open_writable(settings)
     try:
-        services = open_services(database, queue, settings, planner=TrainerPlanner(settings))
+        planner = TrainerPlanner(settings, has_keeper=has_keeper)
+        services = open_services(database, queue, settings, planner=planner)
         watcher = RequestWatcher(database)
         runner, port = await start_site(create_app(services, watcher), settings)
         try:

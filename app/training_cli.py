@@ -4,6 +4,8 @@ Everything heavy is imported inside the command that needs it.
 """
 
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +14,7 @@ import typer
 from app.command_settings import print_json, read_settings
 
 if TYPE_CHECKING:
+    from storage.adapters import Lineage
     from trainer.adapters.record import TrainingRecord
     from trainer.tune import Found
 
@@ -28,26 +31,29 @@ def list_adapters(*, folder: FolderOption = None, is_json: JsonOption = False) -
     from rich.console import Console
     from rich.table import Table
 
+    from app.adapter_lineage import num_forgotten
     from trainer.adapters.folder import ADAPTERS_FOLDER, adapters_in
 
     settings = read_settings(log_level="WARNING")
     serving = settings.adapter.resolve() if settings.adapter else None
-    lines = [_line(path, record, serving) for path, record in adapters_in(folder or ADAPTERS_FOLDER)]
+    gone = num_forgotten(settings)
+    lines = [_line(path, record, serving, gone) for path, record in adapters_in(folder or ADAPTERS_FOLDER)]
     if is_json:
         print_json({"adapters": lines})
         return
     if not lines:
         sys.stdout.write(f"There are no adapters below {folder or ADAPTERS_FOLDER}; make one with `mjprompt train`.\n")
         return
-    table = Table("name", "base", "made at (UTC)", "loss", "data", "serves", box=None, pad_edge=False)
+    table = Table("name", "base", "made at (UTC)", "loss", "data", "serves", "votes gone", box=None, pad_edge=False)
     for line in lines:
         loss = "" if line["nats_per_token"] is None else f"{line['nats_per_token']:.4f}"
         made_at = line["created_at"][:16].replace("T", " ")
-        table.add_row(line["name"], line["base"], made_at, loss, line["data_hash"][:12], "yes" * line["is_serving"])
+        facts = loss, line["data_hash"][:12], "yes" * line["is_serving"], str(line["num_forgotten"] or "")
+        table.add_row(line["name"], line["base"], made_at, *facts)
     Console().print(table)
 
 
-def _line(path: Path, record: "TrainingRecord", serving: Path | None) -> dict[str, Any]:
+def _line(path: Path, record: "TrainingRecord", serving: Path | None, gone: Mapping[str, int]) -> dict[str, Any]:
     return {
         "name": path.name,
         "folder": str(path),
@@ -56,6 +62,7 @@ def _line(path: Path, record: "TrainingRecord", serving: Path | None) -> dict[st
         "nats_per_token": record.best_loss,
         "data_hash": record.data_hash,
         "is_serving": path.resolve() == serving,
+        "num_forgotten": gone.get(record.run_id, 0),
     }
 
 
@@ -64,23 +71,28 @@ def show(name: NameArgument, *, folder: FolderOption = None, is_json: JsonOption
     """Check an adapter's files and show what it is, what it learned from and how good it is."""
     from rich.console import Console
 
+    from app.adapter_lineage import lineage_of
     from trainer.adapters.folder import ADAPTERS_FOLDER, find_adapter, require_whole
     from trainer.adapters.measure_table import as_table
 
-    read_settings(log_level="WARNING")
+    settings = read_settings(log_level="WARNING")
     path = find_adapter(name, folder or ADAPTERS_FOLDER)
     record = require_whole(path)
+    lineage = lineage_of(settings, record.run_id)
     if is_json:
-        print_json({"name": path.name, "folder": str(path), **record.as_dict()})
+        learned = asdict(lineage) if lineage else None
+        print_json({"name": path.name, "folder": str(path), "lineage": learned, **record.as_dict()})
         return
     console = Console(highlight=False)
-    for label, value in _facts(path, record).items():
+    for label, value in _facts(path, record, lineage).items():
         console.print(f"{label:<12} {value}", markup=False, soft_wrap=True)
     console.print()
     console.print(as_table(record.metrics) if record.metrics else "It was not evaluated.")
 
 
-def _facts(path: Path, record: "TrainingRecord") -> dict[str, str]:
+def _facts(path: Path, record: "TrainingRecord", lineage: "Lineage | None") -> dict[str, str]:
+    from app.adapter_lineage import gone_since, learned_from
+
     lora, optimizer, loop = (record.config.get(section, {}) for section in ("lora", "optimizer", "loop"))
     return {
         "adapter": path.name,
@@ -89,6 +101,8 @@ def _facts(path: Path, record: "TrainingRecord") -> dict[str, str]:
         "base": f"{record.base.id} at {record.base.revision or 'no revision, a folder'}",
         "fingerprint": record.base.fingerprint,
         "data": record.data_hash,
+        "learned from": learned_from(lineage),
+        "gone since": gone_since(lineage),
         "settings": ", ".join(
             f"{label} {section[label]}"
             for section, labels in ((lora, ("r", "lora_alpha")), (optimizer, ("lr",)), (loop, ("epochs",)))

@@ -41,7 +41,10 @@ class Outlook:
 
 
 class CyclePlanner(Protocol):
-    """What plans cycles of learning."""
+    """What plans cycles of learning; `has_keeper` says whether this program also sees to it that they are begun."""
+
+    @property
+    def has_keeper(self) -> bool: ...
 
     async def outlook(self, database: Database) -> Outlook:
         """Return what a cycle would make of the votes of this moment; nothing is written.
@@ -56,7 +59,7 @@ class CyclePlanner(Protocol):
 
         Raises:
             TrainingBusy: another cycle is open.
-            NotPossible: its configuration cannot be used.
+            NotPossible: its configuration cannot be used, or nothing could try what is learned.
         """
         ...
 

@@ -5,7 +5,7 @@ Every platform shows the same lines. It knows no rows and no markup.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bot.cards import Card, duration
+from bot.cards import SECONDS_A_MINUTE, Card, duration
 from bot.catalog import Catalogs
 from bot.cycle_planner import Outlook
 from bot.cycle_status import CycleStatus
@@ -84,8 +84,10 @@ class _Texts:
 
 
 def _state(status: CycleStatus, texts: _Texts) -> str:
-    cycle = status.cycle
+    cycle, minutes = status.cycle, status.num_waiting_minutes
     words = texts(f"states.{cycle.state}")
+    if minutes:
+        words = texts("waits", time=duration(minutes * SECONDS_A_MINUTE, texts.catalogs, texts.language))
     return f"{words} {texts('cancelling')}" if cycle.is_cancel_wanted and cycle.state.is_open else words
 
 

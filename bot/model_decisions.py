@@ -4,7 +4,7 @@ Who may decide is checked in bot/administration.py. It knows no platform and no 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.cycle_planner import CyclePlanner, needed
 from core.errors import NotFound, NotPossible, TrainingBusy
@@ -13,6 +13,7 @@ from core.settings import Settings
 from storage import adapters, cycle_messages, cycles, serving, workers
 from storage.database import Database, Session
 from storage.forecast import WORKER_SILENCE_SECONDS
+from storage.overtaken import end_overtaken_canary
 from storage.states import CycleMessageKind, PromotionReason
 
 
@@ -95,6 +96,8 @@ class ModelDecisions:
             case AuditAction.PROMOTE:
                 await adapters.lineage(session, str(decision.adapter))  # a key used again for what never was
                 return _promoted(decision.adapter)
+            case AuditAction.RETRAIN:
+                return self._planned()
             case action:
                 return Done(key=f"model.done.{action}", values={}, details={})
 
@@ -114,7 +117,11 @@ class ModelDecisions:
                 destination=decision.follow_at,
                 user_id=decision.user_id,
             )
-        return Done(key="model.done.retrain", values={}, details={"verb": "start", "cycle": cycle_id})
+        return self._planned(verb="start", cycle=cycle_id)
+
+    def _planned(self, **details: object) -> Done:
+        key = "model.done.retrain" if needed(self._planner).has_keeper else "model.done.retrain_waits"
+        return Done(key=key, values={}, details=details)
 
     def _require_unpinned(self) -> None:
         if self._settings.adapter is not None:
@@ -148,16 +155,23 @@ async def _promote(session: Session, decision: Decision) -> Done:
         base_model=await served_base(session),
         user_id=decision.user_id,
     )
-    return _promoted(adapter)
+    return await _with_canary(session, _promoted(adapter))
 
 
 def _promoted(adapter: object) -> Done:
     return Done(key="model.done.promote", values={"adapter": adapter}, details={})
 
 
+async def _with_canary(session: Session, done: Done) -> Done:
+    """Return `done` with the cycle whose canary it has ended, where one ran."""
+    ended = await end_overtaken_canary(session)
+    return done if ended is None else replace(done, details={**done.details, "ended_cycle": ended})
+
+
 async def _roll_back(session: Session, decision: Decision) -> Done:
     base_model = await _needed_base(session)
-    return _back_to(await serving.roll_back(session, base_model, user_id=decision.user_id))
+    done = _back_to(await serving.roll_back(session, base_model, user_id=decision.user_id))
+    return await _with_canary(session, done)
 
 
 def _back_to(adapter: str | None) -> Done:

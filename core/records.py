@@ -238,6 +238,11 @@ class WorkerStatus:
     heartbeat_at: datetime
     metrics: Mapping[str, object] | None = None
 
+    @property
+    def can_hold_canary(self) -> bool:
+        """Say whether it answers with two adapters at once, as running generators do, which count their steps."""
+        return self.metrics is not None and "step_seconds" in self.metrics
+
 
 Destination = Mapping[str, object]  # what one gateway needs to address a message, as plain JSON
 

@@ -10,8 +10,7 @@ from sqlalchemy import CompoundSelect, Select, func, select, union, update
 
 from core.errors import NotFound
 from core.records import ModelStatus, WorkerState, WorkerStatus
-from storage import workers
-from storage.cycle_tables import CycleRow
+from storage import training_runs, workers
 from storage.database import Session
 from storage.forecast import WORKER_SILENCE_SECONDS
 from storage.promotions import PROMOTABLE_STATES
@@ -89,16 +88,21 @@ async def lineage(session: Session, adapter_id: str) -> Lineage:
     if adapter is None:
         raise NotFound(f"There is no adapter {adapter_id}; it may be one that was never registered here.")
     num_votes, num_people, num_examples = (await session.execute(_totals(adapter.training_run_id))).one()
-    cycle = select(CycleRow.id).where(CycleRow.run_id == adapter.training_run_id)
     return Lineage(
         adapter_id=adapter_id,
-        cycle_id=await session.scalar(cycle.order_by(CycleRow.id.desc()).limit(1)),
+        cycle_id=await training_runs.cycle_of(session, adapter.training_run_id),
         num_votes=num_votes,
         num_people=num_people,
         num_examples=num_examples,
         num_forgotten=adapter.num_forgotten,
         labels=await _labels(session, adapter.training_run_id),
     )
+
+
+async def num_forgotten(session: Session) -> dict[str, int]:
+    """Return how many votes of each adapter are gone with their people, for those that have lost any."""
+    query = select(AdapterRow.id, AdapterRow.num_forgotten).where(AdapterRow.num_forgotten > 0)
+    return {row.id: row.num_forgotten for row in await session.execute(query)}
 
 
 def _totals(run_id: str | None) -> Select[int, int, int]:

@@ -149,7 +149,11 @@ class VoteEventRow(Row):
     """
 
     __tablename__ = "vote_events"
-    __table_args__ = (UniqueConstraint("user_id", "event_id"), Index(None, "candidate_id", "user_id", "occurred_at"))
+    __table_args__ = (
+        UniqueConstraint("user_id", "event_id"),
+        Index(None, "candidate_id", "user_id", "occurred_at"),
+        {"sqlite_autoincrement": True},  # an id is given once: what learned from a deleted press must name no other
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)  # counts up: the order of presses
     user_id: Mapped[Identifier] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

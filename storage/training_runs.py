@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from core.errors import TrainingBusy, TrainingFailed
 from core.records import RunState, TrainingProgress, TrainingRunView
 from storage import clock
+from storage.cycle_tables import CycleRow
 from storage.database import Session
 from storage.identifiers import new_id
 from storage.states import AdapterState
@@ -230,11 +231,21 @@ async def view(session: Session, run_id: str) -> TrainingRunView:
     return _view_of(await _row(session, run_id))
 
 
-async def latest(session: Session, *states: RunState) -> TrainingRunView | None:
-    """Return the run that was made last, of those in `states` where any are given; None when there is none."""
-    query = select(TrainingRunRow).order_by(TrainingRunRow.created_at.desc(), TrainingRunRow.id.desc()).limit(1)
-    row = await session.scalar(query.where(TrainingRunRow.state.in_(states)) if states else query)
+async def latest(session: Session, *states: RunState, is_of_cycle: bool = False) -> TrainingRunView | None:
+    """Return the run that was made last, by hand or by a cycle, in one of `states` where any are given; None: none."""
+    cycle = select(CycleRow.id).where(CycleRow.run_id == TrainingRunRow.id).exists()
+    query = select(TrainingRunRow).where(cycle if is_of_cycle else ~cycle)
+    if states:
+        query = query.where(TrainingRunRow.state.in_(states))
+    newest = query.order_by(TrainingRunRow.created_at.desc(), TrainingRunRow.id.desc()).limit(1)
+    row = await session.scalar(newest)
     return _view_of(row) if row else None
+
+
+async def cycle_of(session: Session, run_id: str | None) -> str | None:
+    """Return the cycle that a run belongs to; None for one that was begun by hand."""
+    query = select(CycleRow.id).where(CycleRow.run_id == run_id)
+    return await session.scalar(query.order_by(CycleRow.id.desc()).limit(1))
 
 
 async def _clear_the_way(session: Session, is_alive: Callable[[Trainer], bool]) -> None:

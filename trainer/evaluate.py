@@ -26,6 +26,7 @@ from falcon.loading import LoadedModel, load_model
 from falcon.selection import content_words, jaccard_distance
 from trainer.likelihood import Likelihood, measure_likelihood
 from trainer.pairs import Pair
+from trainer.run.stop_flag import Stopped
 from trainer.text_measures import CopyFinder, Words, distinct, has_repeated_ngram, self_bleu, words_of
 
 log = get_logger(__name__)
@@ -38,7 +39,7 @@ class EvaluationPlan:
     """What every model is measured on.
 
     `pairs` are the validation pairs; the first `num_subjects` of their subjects are answered (none of them: only losses
-    are measured), `requests_at_once` together, with `num_candidates` each.
+    are measured), `requests_at_once` together, with `num_candidates` each. `is_stop_wanted` is asked while they are.
     """
 
     pairs: tuple[Pair, ...]
@@ -47,6 +48,7 @@ class EvaluationPlan:
     num_subjects: int = 64
     num_candidates: int = 4
     requests_at_once: int = 4
+    is_stop_wanted: Callable[[], bool] = lambda: False
 
     @property
     def subjects(self) -> list[str]:
@@ -169,6 +171,7 @@ def answers(generator: Generator, plan: EvaluationPlan) -> Iterator[Answer]:
 
     Raises:
         OutOfMemory: not even one request fits.
+        Stopped: somebody asked to end, which the generator hears of between two decoding steps.
     """
     requests = [
         GenerationRequest(
@@ -178,12 +181,15 @@ def answers(generator: Generator, plan: EvaluationPlan) -> Iterator[Answer]:
             images=(),
             midjourney_version=plan.midjourney_version,
             num_candidates=plan.num_candidates,
-            is_cancelled=lambda: False,
+            is_cancelled=plan.is_stop_wanted,
         )
         for number, subject in enumerate(plan.subjects)
     ]
     for start in range(0, len(requests), plan.requests_at_once):
-        yield from _decode(generator, requests[start : start + plan.requests_at_once])
+        found = _decode(generator, requests[start : start + plan.requests_at_once])
+        if plan.is_stop_wanted():  # these may be half an answer
+            raise Stopped
+        yield from found
 
 
 def _decode(generator: Generator, batch: Sequence[GenerationRequest]) -> list[Answer]:

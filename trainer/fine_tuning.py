@@ -167,7 +167,7 @@ class FineTuning:
 
     def _fit_strength(self, learner: FalconLearner, encoded: TrainingSet) -> None:
         objective, tokens = self._config.objective, self._config.tokens
-        if objective.kind == "supervised" or objective.max_divergence_share is None:
+        if objective.max_divergence_share is None:
             return
         self._strength = fit_strength(
             learner,

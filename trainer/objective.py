@@ -27,7 +27,7 @@ class ObjectiveConfig:
     """How much evidence each objective needs; `max_imbalance` is how many of one label may stand against one other."""
 
     min_rated_prompts: int = 50
-    kto_min_rated_prompts: int = 250
+    kto_min_rated_prompts: int = 150
     kto_min_raters: int = 10
     max_imbalance: float = 20.0
     dpo_min_pairs: int = 2000

@@ -177,7 +177,7 @@ class ObjectiveSettings:
     what an opinion costs that the model does not share at all. The other two weigh the sides of `kto`.
     With `is_anchored`, `kto` and `dpo` learn all other pairs against what the base model foretells, token by token,
     rather than against the tokens that stand there: for pairs that the base model wrote itself.
-    With `max_divergence_share`, the adapter that `kto` and `dpo` leave is made stronger or weaker in the end, until it
+    With `max_divergence_share`, the adapter is made stronger or weaker in the end, until it
     parts from the base model by this share of its entropy on other pairs (trainer/preferences/strength.py).
     """
 

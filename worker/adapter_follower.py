@@ -3,10 +3,15 @@
 It does not know how adapters come into memory, nor when it is called.
 """
 
+from functools import partial
+
 from core.errors import StorageBusy, StorageError
 from core.logs import get_logger
 from core.records import ModelInfo
-from worker.adapter_registry import AdapterRegistry
+from core.settings import Settings
+from storage.database import Database
+from worker.adapter_check import require_intact
+from worker.adapter_registry import AdapterRegistry, DatabaseRegistry
 from worker.adapter_vetting import AdapterVetting
 from worker.engine_thread import EngineThread
 from worker.fresh_process import FreshProcess, LoadWith
@@ -63,3 +68,15 @@ class AdapterFollower:
         if self._way is None:
             raise AssertionError("follow() comes after begin()")
         await self._way.follow(await self._registry.plan(self._base_model))
+
+
+def follower_of(
+    database: Database, engine: EngineThread, settings: Settings, *, load_with: LoadWith
+) -> AdapterFollower | None:
+    """Return what follows the registry in `database`; None where ADAPTER says what serves."""
+    if settings.adapter is not None:
+        log.info("adapter.pinned", adapter=settings.adapter.name, reason="promotions wait until ADAPTER is unset")
+        return None
+    registry = DatabaseRegistry(database)
+    vetting = AdapterVetting(registry, partial(require_intact, settings=settings))
+    return AdapterFollower(engine, registry, vetting, load_with=load_with)

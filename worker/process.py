@@ -13,22 +13,17 @@ from contextlib import suppress
 from functools import partial
 
 from core.errors import MjpromptError, PermanentError
-from core.logs import get_logger
 from core.settings import Settings
 from falcon.generator import Generator
-from storage.database import Database, open_database
+from storage.database import open_database
 from storage.queue import SqlQueue
-from worker.adapter_check import require_intact
-from worker.adapter_follower import AdapterFollower
-from worker.adapter_registry import DatabaseRegistry
-from worker.adapter_vetting import AdapterVetting
+from worker.adapter_follower import follower_of
 from worker.engine_thread import EngineThread
 from worker.exit_status import DRAINED, FAILED, GAVE_UP, SWAPPED
 from worker.loop import DRAIN_SECONDS, Worker
 
 LAST_SECONDS = 5.0
 Load = Callable[[Settings], Generator]
-log = get_logger(__name__)
 
 
 def run_worker_process(settings: Settings, load: Load, *, is_supervised: bool) -> int:
@@ -56,7 +51,13 @@ async def _serve(settings: Settings, load: Load, engine: EngineThread, *, is_sup
     database = open_database(settings.database_url)
     try:
         queue = SqlQueue(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
-        worker = Worker(database, queue, engine, settings, _follower(settings, load, engine, database))
+        follower = follower_of(
+            database,
+            engine,
+            settings,
+            load_with=lambda folder: load(settings.model_copy(update={"adapter": folder})),
+        )
+        worker = Worker(database, queue, engine, settings, follower)
         _obey_signals(worker)
         if is_supervised:
             _drain_without_supervisor(worker)
@@ -64,20 +65,6 @@ async def _serve(settings: Settings, load: Load, engine: EngineThread, *, is_sup
         return SWAPPED if worker.needs_fresh_process else DRAINED
     finally:
         await database.close()
-
-
-def _follower(settings: Settings, load: Load, engine: EngineThread, database: Database) -> AdapterFollower | None:
-    """Return what follows the registry; None where ADAPTER says what serves."""
-    if settings.adapter is not None:
-        log.info("adapter.pinned", adapter=settings.adapter.name, reason="promotions wait until ADAPTER is unset")
-        return None
-    registry = DatabaseRegistry(database)
-    return AdapterFollower(
-        engine,
-        registry,
-        AdapterVetting(registry, partial(require_intact, settings=settings)),
-        load_with=lambda folder: load(settings.model_copy(update={"adapter": folder})),
-    )
 
 
 def _obey_signals(worker: Worker) -> None:

@@ -102,6 +102,7 @@ def cycle_json(status: CycleStatus | None) -> Json | None:
         "state": cycle.state.value,
         "is_open": cycle.state.is_open,
         "is_cancel_wanted": cycle.is_cancel_wanted,
+        "num_waiting_minutes": status.num_waiting_minutes,
         "is_automatic": cycle.is_automatic,
         "champion": cycle.champion,
         "adapter": cycle.adapter,

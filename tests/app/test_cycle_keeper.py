@@ -8,11 +8,13 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.cycle_keeper import MAX_ENDS, CycleKeeper
 from app.cycle_process import CycleProcess
 from core.cycles import CycleState, CycleView
 from core.records import Thumb, WorkerState
+from falcon.serving_metrics import ServingMetrics
 from storage import cycles, serving, workers
 from storage.database import Database, open_database
 from storage.states import PromotionReason
@@ -101,9 +103,10 @@ async def opened(world: CycleWorld) -> CycleView | None:
         return await cycles.open_cycle(session)
 
 
-async def with_worker(world: CycleWorld) -> None:
+async def with_worker(world: CycleWorld, *, can_hold_canary: bool = True) -> None:
+    metrics = ServingMetrics().snapshot() if can_hold_canary else None
     async with world.database.write() as session:
-        await workers.announce(session, "w", WorkerState.READY, MODEL)
+        await workers.announce(session, "w", WorkerState.READY, MODEL, metrics=metrics)
 
 
 async def test_where_there_is_nothing_to_do_nothing_is_done(keeper: CycleKeeper, process: FakeProcess) -> None:
@@ -255,6 +258,19 @@ async def test_the_policy_plans_a_cycle_of_what_serves_once_there_are_enough_vot
     assert (cycle.is_automatic, cycle.base_model, cycle.state) == (True, MODEL.base, S.PLANNED)
     await keeper.tick()
     assert process.started == [cycle.id]
+
+
+async def test_the_policy_plans_nothing_while_no_canary_could_run(
+    database: Database, process: FakeProcess, world: CycleWorld, root: Path
+) -> None:
+    keeper = CycleKeeper(database, EAGER, process, root=root)
+    await world.vote("ann", [Thumb.UP, Thumb.DOWN])
+    await with_worker(world, can_hold_canary=False)
+    with capture_logs() as logs:
+        await keeper.tick()
+        await keeper.tick()
+    assert [entry["event"] for entry in logs] == ["cycle.not_planned"]
+    assert await opened(world) is None
 
 
 @pytest.mark.parametrize("policy", [replace(EAGER.policy, is_automatic=False), replace(EAGER.policy, min_new_votes=3)])

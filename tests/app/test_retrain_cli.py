@@ -128,6 +128,15 @@ def test_an_adapter_that_is_set_for_good_is_named(url: str, tmp_path: Path) -> N
     )
 
 
+def test_a_generator_that_could_run_no_canary_is_named_before_anything_is_trained(url: str) -> None:
+    said = refusal(ConfigError, "retrain", ENGINE="transformers")
+    assert said == (
+        "ENGINE = transformers answers with one adapter at a time, so no canary could try what is learned; set "
+        "ENGINE=auto."
+    )
+    assert at_once(url, no_cycle)
+
+
 @pytest.mark.parametrize(("name", "section"), [("gate.toml", "[loss]"), ("cycle.toml", "[feedback]")])
 def test_an_unknown_key_of_a_configuration_is_named(url: str, tmp_path: Path, name: str, section: str) -> None:
     file = changed(tmp_path, name, section, f"{section}\ncolour = 'red'")
@@ -164,7 +173,7 @@ def test_a_cycle_that_cannot_be_carried_out_fails_with_its_reason(url: str) -> N
 def test_a_canary_that_has_begun_is_a_good_end_and_json_is_all_of_it(url: str) -> None:
     cycle = at_once(url, lambda world: world.cycle(S.CANARY))
     status, said = run("retrain", "--cycle", cycle.id)
-    assert (status, said.splitlines()[-1]) == (0, state_line(cycle))
+    assert (status, said) == (0, f"{state_line(cycle)}\n"), "it is said once"
     status, said = run("retrain", "--cycle", cycle.id, "--json")
     shown = json.loads(said)
     assert (status, shown["id"], shown["state"], shown["adapter"]) == (0, cycle.id, "canary", cycle.adapter)

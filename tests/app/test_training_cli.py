@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from app.cli import cli
 from core.errors import ConfigError, ModelError
+from core.records import Identity, Platform, Thumb
+from storage import training_runs, users
+from storage.database import Session
+from storage.training_runs import UsedVote
 from tests.falcon.tiny_falcon import write_tiny_falcon
+from tests.trainer.cycle_world import CycleWorld, at_once
 from tests.trainer.tiny_adapter import DATA_HASH, record_for, write_tiny_adapter
 from tests.trainer.tuning_files import write_search, write_train_config
 from trainer.adapters.measure_table import MEASURES
@@ -30,6 +36,12 @@ def untouched_logging() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the commands away from whatever database this checkout has."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'none.db'}")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +72,7 @@ def output_of(*arguments: str | Path, **environment: str) -> str:
 
 def test_list_shows_the_newest_first_and_which_one_serves(folder: Path) -> None:
     lines = output_of("adapters", "list", "--folder", folder, ADAPTER=str(folder / "style-1")).splitlines()
-    assert lines[0].split() == ["name", "base", "made", "at", "(UTC)", "loss", "data", "serves"]
+    assert lines[0].split() == ["name", "base", "made", "at", "(UTC)", "loss", "data", "serves", "votes", "gone"]
     assert lines[1].split() == ["style-2", "tiny", "2027-11-25", "12:30", "2.7500", DATA_HASH[:12]]
     assert lines[2].split() == ["style-1", "tiny", "2026-11-25", "12:30", "2.7500", DATA_HASH[:12], "yes"]
     assert len(lines) == 3
@@ -101,7 +113,48 @@ def test_show_tells_what_an_adapter_is_and_how_good(folder: Path, model: Path) -
 def test_show_as_json_is_the_whole_record(folder: Path) -> None:
     shown = json.loads(output_of("adapters", "show", "style-2", "--folder", folder, "--json"))
     record = json.loads((folder / "style-2" / "training.json").read_text(encoding="utf-8"))
-    assert shown == {"name": "style-2", "folder": str(folder / "style-2"), **record}
+    assert shown == {"name": "style-2", "folder": str(folder / "style-2"), "lineage": None, **record}
+
+
+async def taught(world: CycleWorld) -> None:
+    """Add the run and adapter `01LATER`, which learned from ann's two votes and from one of bob's, who is forgotten."""
+    presses: list[int] = []
+    async with world.database.write() as session:
+        await training_runs.create(session, base_model="tiny", base_revision=None, config={}, seed=0, run_id="01LATER")
+        await training_runs.claim(session, "01LATER", host="h", process_id=1, folder="out", is_alive=lambda _: False)
+        assert await training_runs.finish(session, "01LATER", metrics={}, adapter_folder="out")
+    await world.vote("ann", [Thumb.UP, Thumb.DOWN])
+    await world.vote("bob", [Thumb.UP])
+    async with world.database.write() as session:
+        presses += await session.scalars(text("SELECT id FROM vote_events ORDER BY id"))
+        used = [UsedVote(vote_event_id=press, label="liked", example=f"e{press}") for press in presses]
+        assert await training_runs.keep_votes(session, "01LATER", (), used) == 0
+        await users.forget(session, await world_user(session, "bob"))
+
+
+async def world_user(session: Session, name: str) -> str:
+    return await users.ensure_user(session, Identity(platform=Platform.TERMINAL, external_id=name))
+
+
+def test_adapter_that_lost_votes_is_marked_in_the_list_and_told_in_full(
+    folder: Path, migrated_file: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{shutil.copy(migrated_file, tmp_path / 'a.db')}"
+    at_once(url, taught)
+    later, other = json.loads(output_of("adapters", "list", "--folder", folder, "--json", DATABASE_URL=url))["adapters"]
+    assert (later["num_forgotten"], other["num_forgotten"]) == (1, 0)
+    listed = output_of("adapters", "list", "--folder", folder, DATABASE_URL=url).splitlines()
+    assert listed[1].split()[-1] == "1"
+    shown = output_of("adapters", "show", "style-2", "--folder", folder, DATABASE_URL=url)
+    assert "learned from 2 votes of 1 people in 2 examples (2 liked)" in shown
+    assert "gone since   1 more votes, with people who were forgotten; a new training is without them" in shown
+    as_json = json.loads(output_of("adapters", "show", "style-2", "--folder", folder, "--json", DATABASE_URL=url))
+    assert (as_json["lineage"]["num_votes"], as_json["lineage"]["num_forgotten"]) == (2, 1)
+
+
+def test_missing_database_is_not_made_to_look_at_adapters(folder: Path, tmp_path: Path) -> None:
+    assert "learned from not known to this database" in output_of("adapters", "show", "style-2", "--folder", folder)
+    assert not (tmp_path / "none.db").exists()
 
 
 def test_show_refuses_what_is_unknown_or_damaged(folder: Path, tmp_path: Path) -> None:

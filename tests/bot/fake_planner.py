@@ -28,8 +28,9 @@ def outlook_of(*, num_votes: int = 212, missing: str | None = None) -> Outlook:
 class FakePlanner:
     """Plans when `found` has enough."""
 
-    def __init__(self, found: Outlook | None = None) -> None:
+    def __init__(self, found: Outlook | None = None, *, has_keeper: bool = True) -> None:
         self.found = found or outlook_of()
+        self.has_keeper = has_keeper
 
     async def outlook(self, database: Database) -> Outlook:
         del database

@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from bot.catalog import Catalogs
+from bot.cycle_status import CycleStatus
+from bot.cycle_texts import status_panel
 from bot.services import open_services
 from core.cycles import CycleState
 from core.errors import NotFound, NotPossible
@@ -15,6 +19,7 @@ from storage import audit, clock, cycles, serving, workers
 from storage.cycle_tables import CycleMessageRow
 from storage.states import AdapterState
 from storage.tables import AdapterRow
+from storage.training_runs import Owner
 from tests.bot.audit_rows import audit_rows
 from tests.bot.conftest import MakeSettings, Site, running_site
 from tests.bot.fake_planner import FakePlanner, outlook_of
@@ -22,6 +27,7 @@ from tests.bot.fake_worker import MODEL, WORKER_ID
 
 OPERATOR = Identity(platform=Platform.DISCORD, external_id="4242", locale="de")
 FIRST, SECOND = "01ARZ3NDEKTSV4RRFFQ69G5FA1", "01ARZ3NDEKTSV4RRFFQ69G5FA2"
+CHAMPION = "01ARZ3NDEKTSV4RRFFQ69G5FA0"
 ELSEWHERE = "01ARZ3NDEKTSV4RRFFQ69G5FA3"
 
 
@@ -72,6 +78,41 @@ async def test_promoted_adapter_serves_and_it_is_recorded_once(site: Site) -> No
     assert await audit_rows(site.database) == [(AuditAction.PROMOTE, True)]
 
 
+@pytest.mark.parametrize(
+    ("verb", "adapter", "state"),
+    [
+        (AuditAction.PROMOTE, SECOND, CycleState.CANCELLED),
+        (AuditAction.PROMOTE, FIRST, CycleState.PROMOTED),
+        (AuditAction.ROLLBACK, None, CycleState.CANCELLED),
+    ],
+)
+async def test_decision_about_what_serves_ends_the_canary_and_it_is_recorded(
+    site: Site, verb: AuditAction, adapter: str | None, state: CycleState
+) -> None:
+    await add_adapters(site, MODEL.base, CHAMPION)
+    await decide(site, AuditAction.PROMOTE, "0", adapter=CHAMPION)
+    cycle_id = await with_canary(site, FIRST)
+    await decide(site, verb, "1", **({"adapter": adapter} if adapter else {}))
+    async with site.database.read() as session:
+        cycle = await cycles.view(session, cycle_id)
+        entry = (await audit.recent(session, limit=1))[0]
+    assert cycle.state is state
+    assert cycle.reason is not None
+    assert entry.details["ended_cycle"] == cycle_id
+
+
+async def with_canary(site: Site, adapter: str) -> str:
+    """Let a canary run against what serves; return its cycle."""
+    async with site.database.write() as session:
+        cycle_id = await cycles.create(
+            session, base_model=MODEL.base, champion_id=CHAMPION, config={}, is_automatic=False
+        )
+        assert await serving.start_canary(session, adapter)
+        canary = {"before": CycleState.PLANNED, "after": CycleState.CANARY, "adapter_id": adapter}
+        assert await cycles.advance(session, cycle_id, **canary)  # type: ignore[arg-type]
+    return cycle_id
+
+
 @pytest.mark.parametrize("adapter", [None, "another", ELSEWHERE, 5])
 async def test_nothing_else_than_an_adapter_of_the_model_that_serves_is_promoted(site: Site, adapter: object) -> None:
     with pytest.raises(NotFound, match=r"no (such )?adapter"):
@@ -103,6 +144,40 @@ async def test_training_is_planned_once_for_the_model_that_serves(site: Site) ->
     assert (cycle.state, cycle.base_model, cycle.is_automatic) == (CycleState.PLANNED, MODEL.base, False)
     assert entry.details == {"verb": "start", "cycle": cycle.id}
     assert cycle.asked_by == entry.user_id
+
+
+async def test_where_nobody_keeps_cycles_the_answer_says_who_begins_it(make_settings: MakeSettings) -> None:
+    """`mjprompt bot` alone said that it begins in a moment."""
+    settings = make_settings(operator_ids="discord:4242")
+    async with running_site(settings, FakePlanner(has_keeper=False)) as site:
+        for _ in range(2):
+            said = await decide(site, AuditAction.RETRAIN)
+            assert said.endswith(
+                "Es beginnt, sobald `mjprompt run` oder `mjprompt retrain` auf dem Rechner mit dem Modell läuft."
+            )
+
+
+async def test_status_says_for_how_long_nobody_has_begun_a_planned_training(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await decide(site, AuditAction.RETRAIN)
+    operator = replace(OPERATOR, locale="en")
+    status = await site.services.learning.status(operator)
+    assert lines_of(status) == ["Planned; it begins in a moment."]
+    monkeypatch.setattr(clock, "utc_now", lambda: datetime.now(UTC) + timedelta(minutes=4))
+    status = await site.services.learning.status(operator)
+    assert lines_of(status) == [
+        "Planned 4 min ago, and nobody has begun it yet; it begins once `mjprompt run` or `mjprompt retrain` runs on "
+        "the machine with the model."
+    ]
+    assert status is not None
+    async with site.database.write() as session:
+        await cycles.claim(session, status.cycle.id, owner=Owner("here", 1), is_alive=lambda _: True)
+    assert lines_of(await site.services.learning.status(operator)) == ["Planned; it begins in a moment."]
+
+
+def lines_of(status: CycleStatus | None) -> list[str]:
+    return [line.text for line in status_panel(status, Catalogs.load(), "en").lines]
 
 
 async def test_training_is_followed_by_one_message_where_it_was_asked_for(site: Site) -> None:

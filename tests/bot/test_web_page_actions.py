@@ -324,6 +324,7 @@ async def test_panel_shows_the_gate_as_a_table_and_the_canarys_votes(chat: ChatP
         "state": "training",
         "is_open": True,
         "is_cancel_wanted": False,
+        "num_waiting_minutes": 0,
         "progress": {"step": 50, "num_steps": 100, "loss": 2.25, "tokens_per_second": 9.0, "eta_seconds": 130.0},
         "gate": [row],
         "canary": {"champion": None, "challenger": tally},

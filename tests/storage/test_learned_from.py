@@ -71,6 +71,15 @@ async def trained(world) -> tuple[str, str]:
     return cycle_id, run_id
 
 
+async def test_the_id_of_a_press_is_never_given_again(world):
+    """Once the newest press was gone with its person, the next one took its id, and lineage named that."""
+    first, _ = await answered(world)
+    await vote(world, first, "bob", Thumb.UP)
+    newest = await vote(world, first, "cid", Thumb.UP)
+    await forget(world, "cid")
+    assert await vote(world, first, "dan", Thumb.UP) == newest + 1
+
+
 async def test_an_adapter_tells_its_votes_people_examples_and_cycle(world):
     cycle_id, run_id = await trained(world)
     assert await lineage(world, run_id) == Lineage(

@@ -30,6 +30,7 @@ from storage.migrations import (
 from storage.tables import METADATA
 
 NUM_TABLES = 23
+SYSTEM_TABLES = ("alembic_version", "sqlite_sequence")
 MOMENT = "'2026-01-01 00:00:00.000000'"
 
 
@@ -38,10 +39,10 @@ def url_of(path: Path) -> str:
 
 
 def schema_of(path: Path) -> dict[str, list[str]]:
-    """Every table and index by name, in parts, without Alembic's own table."""
+    """Every table and index by name, in parts, without Alembic's own table and SQLite's."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    return {name: parts_of(sql) for name, sql in rows if name != "alembic_version"}
+    return {name: parts_of(sql) for name, sql in rows if name not in SYSTEM_TABLES}
 
 
 def parts_of(sql: str) -> list[str]:
@@ -222,6 +223,66 @@ def test_examples_and_adapters_of_the_fourth_revision_come_through_up_and_down(t
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT * FROM training_examples").fetchall() == [("r", 7)]
     assert schema_of(path) == schema
+
+
+def test_presses_of_the_fifth_revision_keep_their_ids_which_are_given_once_from_then_on(tmp_path):
+    path = tmp_path / "a.db"
+    config = configured(url_of(path))
+    command.upgrade(config, "0005")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for table, columns, row in PRESSES_OF_0005:
+            connection.execute(f"INSERT INTO {table} {columns} VALUES {row}")
+
+    def press_after_the_newest_is_gone() -> int:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DELETE FROM vote_events WHERE id = (SELECT max(id) FROM vote_events)")
+            columns = "(user_id, candidate_id, event_id, thumb, created_at)"
+            cursor = connection.execute(f"INSERT INTO vote_events {columns} VALUES ('u', 'c', 'e9', 'up', {MOMENT})")
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+
+    def kept() -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(path)) as connection:
+            return [
+                *connection.execute("SELECT * FROM vote_events ORDER BY id"),
+                *connection.execute("SELECT * FROM votes"),
+                *connection.execute("SELECT * FROM training_examples"),
+            ]
+
+    old, schema = kept(), schema_of(path)
+    assert len(old) == 4
+    upgrade(url_of(path))
+    assert kept() == old
+    command.downgrade(config, "0005")
+    assert (kept(), schema_of(path)) == (old, schema)
+    upgrade(url_of(path))
+    assert press_after_the_newest_is_gone() == 10
+    command.downgrade(config, "0005")
+    assert press_after_the_newest_is_gone() == 8, "ids went back before"
+
+
+PRESSES_OF_0005 = (
+    ("users", "(id, platform, external_id, created_at)", f"('u', 'web', 'U1', {MOMENT})"),
+    (
+        "requests",
+        "(id, user_id, kind, is_private, idea, subject, parameters, images, midjourney_version, num_candidates, avoid,"
+        " state, created_at, deadline, attempts)",
+        f"('q', 'u', 'ask', 0, 'a boy', 'a boy', '', '[]', '8.2', 4, '[]', 'done', {MOMENT}, {MOMENT}, 1)",
+    ),
+    ("candidates", "", ROWS_OF_0001["candidates"].replace("'r'", "'q'")),
+    (
+        "training_runs",
+        "(id, state, base_model, config, seed, metrics, created_at)",
+        f"('r', 'done', 'pocket', '{{}}', 1, '{{}}', {MOMENT})",
+    ),
+    (
+        "vote_events",
+        "(id, user_id, candidate_id, event_id, thumb, created_at)",
+        f"(7, 'u', 'c', 'e1', 'up', {MOMENT}), (9, 'u', 'c', 'e2', 'up', {MOMENT})",
+    ),
+    ("votes", "", f"('u', 'c', 'up', 7, {MOMENT}, {MOMENT})"),
+    ("training_examples", "", "('r', 7, 'e', 'liked')"),
+)
 
 
 def test_the_alembic_command_upgrades_and_checks_a_fresh_database(tmp_path):

@@ -13,6 +13,7 @@ from core.errors import NotFound
 from core.records import CandidateDraft, ModelInfo, Thumb
 from storage import consents, cycles, serving, votes
 from storage.database import Database, open_database
+from storage.overtaken import CHOSEN, OVERTAKEN, end_overtaken_canary
 from storage.promotions import standing
 from storage.states import AdapterState, PromotionReason
 
@@ -144,6 +145,39 @@ async def test_a_rejected_canary_answers_nobody(world):
     assert await act(world, serving.reject, "a", "People liked it less.")
     assert await act(world, serving.plan, "pocket") == ServingPlan()
     assert await act(world, serving.trouble_of, "a") == "People liked it less."
+
+
+async def decided(world, cycle_id: str) -> tuple[CycleState, str | None]:
+    cycle = await act(world, cycles.view, cycle_id)
+    return cycle.state, cycle.reason
+
+
+async def test_a_canary_goes_on_while_what_it_has_to_beat_serves(world):
+    await add(world, "a", "b")
+    cycle_id = await canary_cycle(world, "a")
+    assert await act(world, end_overtaken_canary) is None
+    assert await decided(world, cycle_id) == (CycleState.CANARY, None)
+
+
+async def test_a_canary_ends_as_cancelled_once_another_adapter_serves(world):
+    """Its votes were compared with those on an adapter that had not been measured beside it."""
+    await add(world, "a", "b")
+    cycle_id = await canary_cycle(world, "a")
+    await promote(world, "b")
+    assert await act(world, end_overtaken_canary) == cycle_id
+    assert await decided(world, cycle_id) == (CycleState.CANCELLED, OVERTAKEN)
+    assert await states(world) == {"a": "rejected", "b": "active"}
+    assert await act(world, end_overtaken_canary) is None
+
+
+async def test_a_canary_ends_as_promoted_once_it_serves_by_hand(world):
+    """A roll-back of its cycle could not reject what served, and said that it had."""
+    await add(world, "a")
+    cycle_id = await canary_cycle(world, "a")
+    await promote(world, "a")
+    assert await act(world, end_overtaken_canary) == cycle_id
+    assert await decided(world, cycle_id) == (CycleState.PROMOTED, CHOSEN)
+    assert await states(world) == {"a": "active"}
 
 
 @pytest.mark.parametrize("state", AdapterState)

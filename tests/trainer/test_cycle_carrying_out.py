@@ -166,6 +166,17 @@ def test_a_wish_to_end_it_that_comes_during_a_step_is_obeyed_after_it(course: Co
     assert (cycle.state, course.taken) == (S.CANCELLED, [S.PLANNED, S.BUILDING])
 
 
+def test_a_step_that_is_given_up_for_a_wish_to_end_leaves_the_cycle_cancelled(course: Course) -> None:
+    def give_up(carried: Carried) -> None:
+        carried.book.write(lambda session: cancel(session, carried.cycle.id))
+        carried.stop.request()
+        carried.stop.require_unwanted()
+        raise AssertionError("it went on")
+
+    cycle = course.go(course.planned(), evaluating=give_up)
+    assert (cycle.state, cycle.reason) == (S.CANCELLED, "An operator cancelled it.")
+
+
 async def cancel(session: Session, cycle_id: str) -> None:
     await cycles.request_cancel(session, cycle_id)
 

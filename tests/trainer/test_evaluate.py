@@ -1,6 +1,7 @@
 """What people would see of a model, and the comparison of three models on the same subjects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from falcon.generator import Generated, GenerationRequest
 from tests.trainer.tiny_adapter import write_speaking_falcon, write_tiny_adapter
 from trainer.evaluate import Answer, EvaluationPlan, answers, compare, measure_answers
 from trainer.pairs import Pair
+from trainer.run.stop_flag import Stopped
 from trainer.text_measures import CopyFinder, self_bleu, words_of
 
 PAIRS = tuple(
@@ -32,6 +34,7 @@ class ScriptedGenerator:
 
     def __init__(self, capacity: int = 100) -> None:
         self.capacity, self.sizes = capacity, list[int]()
+        self.is_cancelled: Callable[[], bool] = lambda: False
 
     @property
     def info(self) -> ModelInfo:
@@ -43,6 +46,7 @@ class ScriptedGenerator:
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Generated]:
         self.sizes.append(len(requests))
+        self.is_cancelled = requests[0].is_cancelled
         if len(requests) > self.capacity:
             raise OutOfMemory(f"Decoding {len(requests)} requests at once does not fit into memory.")
         return [
@@ -87,6 +91,21 @@ def test_batch_that_does_not_fit_is_halved_and_nobody_is_lost() -> None:
 def test_request_that_does_not_fit_alone_is_an_error() -> None:
     with pytest.raises(OutOfMemory, match="Decoding 1 requests at once"):
         list(answers(ScriptedGenerator(capacity=0), plan_for()))
+
+
+def test_wish_to_end_is_obeyed_after_the_batch_and_heard_within_it() -> None:
+    """Measuring went on for minutes after somebody had cancelled the cycle."""
+    wished: list[bool] = []
+    generator = ScriptedGenerator()
+    plan = replace(plan_for(requests_at_once=1), is_stop_wanted=lambda: bool(wished))
+    found = answers(generator, plan)
+    next(found)
+    assert not generator.is_cancelled()
+    wished.append(True)
+    assert generator.is_cancelled()
+    with pytest.raises(Stopped):
+        next(found)
+    assert generator.sizes == [1, 1]
 
 
 def test_shares_are_over_candidates() -> None:

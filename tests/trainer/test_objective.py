@@ -33,8 +33,8 @@ def examples(num_liked: int, num_disliked: int, *, num_raters: int = 12, num_pai
     [
         (examples(25, 24), ObjectiveKind.NOTHING),
         (examples(25, 25), ObjectiveKind.SUPERVISED),
-        (examples(125, 124), ObjectiveKind.SUPERVISED),
-        (examples(125, 125), ObjectiveKind.KTO),
+        (examples(75, 74), ObjectiveKind.SUPERVISED),
+        (examples(75, 75), ObjectiveKind.KTO),
         (examples(250, 250, num_raters=9), ObjectiveKind.SUPERVISED),
         (examples(500, 24), ObjectiveKind.SUPERVISED),
         (examples(500, 25), ObjectiveKind.KTO),

@@ -56,6 +56,47 @@ def test_dpo_is_the_logistic_loss_of_the_margin() -> None:
     )
 
 
+# Log-probabilities of whole answers, and what TRL 0.24.0 makes of them: `KTOTrainer.kto_loss` with
+# loss_type="apo_zero_unpaired" and `DPOTrainer.dpo_loss` with loss_type="sigmoid", in float64. TRL 1.16.0 has the same
+# formulas within its trainers.
+CHOSEN, CHOSEN_BASE = [-12.5, -40.0, -7.25, -90.0], [-14.0, -39.0, -7.25, -60.0]
+REJECTED, REJECTED_BASE = [-11.0, -24.5, -8.0, -70.0], [-13.5, -25.5, -4.0, -30.0]
+TRL_KTO = [  # beta 0.1, desirable weight 1.33, undesirable weight 0.8
+    *(0.615218305693, 0.698222319347, 0.665, 1.26692358867),
+    *(0.449741200709, 0.419983349983, 0.32104987191, 0.0143889679697),
+]
+TRL_KTO_SLOPES = [
+    *(-0.0330636678881, -0.0331670133457, -0.03325, -0.00600849574421),
+    *(0.019690726619, 0.0199500832154, 0.0192208596593, 0.00141301649706),
+]
+TRL_DPO = [0.854355244469, 1.03748795049, 0.263282467338, 0.0485873515737]  # beta 0.3
+# By the chosen answer's log-probability.
+TRL_DPO_SLOPES = [-0.172332755043, -0.193696891868, -0.0694425649503, -0.0142277619533]
+
+
+def growth(model: list[float], base: list[float]) -> torch.Tensor:
+    return torch.tensor(model, dtype=torch.float64) - torch.tensor(base, dtype=torch.float64)
+
+
+def test_kto_and_its_slope_are_trls_with_a_reference_point_of_zero() -> None:
+    objective = ObjectiveSettings(kind="kto", beta=0.1, desirable_weight=1.33, undesirable_weight=0.8)
+    rewards = torch.cat([growth(CHOSEN, CHOSEN_BASE), growth(REJECTED, REJECTED_BASE)]).requires_grad_()
+    found = kto_loss(rewards, torch.tensor([True] * 4 + [False] * 4), objective)
+    found.sum().backward()
+    assert rewards.grad is not None
+    np.testing.assert_allclose(found.detach().numpy(), TRL_KTO, rtol=1e-7)
+    np.testing.assert_allclose(rewards.grad.numpy(), TRL_KTO_SLOPES, rtol=1e-7)
+
+
+def test_dpo_and_its_slope_are_trls() -> None:
+    margins = (growth(CHOSEN, CHOSEN_BASE) - growth(REJECTED, REJECTED_BASE)).requires_grad_()
+    found = dpo_loss(margins, 0.3)
+    found.sum().backward()
+    assert margins.grad is not None
+    np.testing.assert_allclose(found.detach().numpy(), TRL_DPO, rtol=1e-7)
+    np.testing.assert_allclose(margins.grad.numpy(), TRL_DPO_SLOPES, rtol=1e-7)
+
+
 def test_each_example_adds_its_own_term() -> None:
     preferred = PreferredDocument(chosen=SOME, rejected=SOME, usual_tokens=10.0, reference_margin=1.0, weight=2.0)
     examples: list[Example] = [

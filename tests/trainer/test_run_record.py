@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from core.cycles import CycleState
 from core.errors import StorageBusy, TrainingBusy, TrainingFailed
 from core.records import RunState
 from storage import clock
 from storage.training_runs import Trainer
+from tests.trainer.cycle_world import at_once
 from tests.trainer.test_progress import MOMENT
 from trainer.run.owner import SILENCE, is_alive
 from trainer.run.progress import Moment
@@ -65,6 +67,28 @@ def test_last_run_that_can_go_on_is_found(url: str, tmp_path: Path) -> None:
         again.finish(metrics={}, adapter_folder=tmp_path)
         with pytest.raises(TrainingFailed, match="There is no training run to go on with"):
             book.find(None)
+
+
+def test_run_of_a_cycle_is_never_picked_and_its_refusal_names_retrain(url: str, tmp_path: Path) -> None:
+    """It was trained without its votes, since only its cycle knows the frozen examples."""
+    cycle = at_once(url, lambda world: world.cycle(CycleState.EVALUATING))
+    assert cycle.run_id is not None
+    set_state(url, cycle.run_id, "failed")
+    with RunBook(url) as book:
+        for run_id in (None, cycle.run_id):
+            with pytest.raises(TrainingFailed) as caught:
+                book.find(run_id)
+            assert str(caught.value) == (
+                f"The training run {cycle.run_id} is that of the cycle {cycle.id}; `mjprompt retrain` goes on with it, "
+                "or begins a new one."
+            )
+        book.claim("0" * 26, tmp_path / "out", new=NEW).stop()
+        assert book.find(None).id == "0" * 26
+
+
+def set_state(url: str, run_id: str, state: str) -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///"))) as connection, connection:
+        connection.execute("UPDATE training_runs SET state = ? WHERE id = ?", (state, run_id))
 
 
 def test_first_step_is_written_at_once_the_next_ones_not_and_the_last_at_the_end(

@@ -4,7 +4,7 @@ It knows no database and no model; what it returns is frozen by trainer/cycle/fo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.rated_pairs import PreferredPrompt, RatedOrigin, RatedPair
@@ -69,6 +69,14 @@ def build(rated: Sequence[RatedPrompt], config: CycleConfig, *, now: datetime) -
         ),
     )
     return Built(examples=examples, report=settled.report, objective=choose_objective(settled, config.objective))
+
+
+def told_of_closed(built: Built, num_closed: int) -> Built:
+    """Return `built`; where nobody agreed to any of the votes, `num_closed` in all, that is what is missing."""
+    if built.report.num_votes or not num_closed:
+        return built
+    missing = f"None of those who cast the {num_closed} votes has agreed to be learned from yet; they do by /privacy."
+    return replace(built, objective=replace(built.objective, missing=missing))
 
 
 def _rated_pair(verdict: Verdict) -> RatedPair:

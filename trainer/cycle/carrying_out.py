@@ -5,6 +5,7 @@ does.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ from trainer.cycle.carried import Carried
 from trainer.cycle.folder import CYCLES_FOLDER
 from trainer.cycle.pulse import Pulse
 from trainer.cycle.steps import begin, build_examples, evaluate, open_canary, train
-from trainer.run.stop_flag import StopFlag
+from trainer.run.stop_flag import StopFlag, Stopped
 
 Steps: TypeAlias = Mapping[CycleState, Callable[[Carried], None]]
 STEPS: Steps = {
@@ -77,6 +78,7 @@ def _take_steps(carried: Carried, steps: Steps, tell: Callable[[CycleView], None
         if carried.stop():
             raise SystemExit(128 + (carried.stop.signal or 0))
         tell(carried.cycle)
-        step(carried)
+        with suppress(Stopped):
+            step(carried)
         carried.look()
     tell(carried.cycle)

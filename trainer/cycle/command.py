@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from core.cycles import CycleState, CycleView
@@ -13,8 +12,8 @@ from core.settings import PROJECT_ROOT, Settings
 from storage import clock, cycles, migrations, ratings
 from storage.database import Session
 from trainer.cycle.book import CycleBook
-from trainer.cycle.building import Built, build
-from trainer.cycle.planning import plan_cycle, require_unpinned
+from trainer.cycle.building import Built, build, told_of_closed
+from trainer.cycle.planning import plan_cycle, require_servable
 from trainer.cycle_config import CycleConfig, read_cycle_config
 from trainer.exports import ExportForm, Row, rows_of
 from trainer.feedback.settle import settle
@@ -45,14 +44,14 @@ def start_cycle(settings: Settings, base_model: str) -> str:
     A cycle that was begun, and that no process carries out any more, is gone on with instead.
 
     Raises:
-        ConfigError: a configuration file cannot be used, or ADAPTER is set.
+        ConfigError: a configuration file cannot be used, or ADAPTER or ENGINE keep what is learned from being tried.
         InvalidData: there is too little to learn from; the message says what is missing.
         TrainingFailed: the disk is too full.
         TrainingBusy: another cycle is open.
     """
     config = read_cycle_config(settings.cycle_config)
     read_gate_config(settings.gate_config)
-    require_unpinned(settings)
+    require_servable(settings)
     _require_disk(PROJECT_ROOT / "var")
     migrations.upgrade(settings.database_url)
     with CycleBook(settings.database_url) as book:
@@ -103,11 +102,7 @@ def await_canary(settings: Settings, cycle_id: str, *, tell: Tell = lambda _: No
 def _build(book: CycleBook, config: CycleConfig) -> Built:
     """Build from the votes of this moment; where none of them may be learned from, that is what is missing."""
     built = build(book.rated_prompts(), config, now=clock.utc_now())
-    num_closed = 0 if built.report.num_votes else book.read(ratings.num_votes_not_agreed)
-    if not num_closed:
-        return built
-    missing = f"None of those who cast the {num_closed} votes has agreed to be learned from yet; they do by /privacy."
-    return replace(built, objective=replace(built.objective, missing=missing))
+    return told_of_closed(built, book.read(ratings.num_votes_not_agreed))
 
 
 def _look_once(book: CycleBook, cycle: CycleView, config: CycleConfig) -> None:

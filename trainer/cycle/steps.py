@@ -24,7 +24,7 @@ from trainer.adapters.folder import ADAPTERS_FOLDER
 from trainer.cycle.building import build
 from trainer.cycle.carried import Carried
 from trainer.cycle.measuring import measure_both
-from trainer.cycle.planning import require_unpinned
+from trainer.cycle.planning import require_servable
 from trainer.cycle.recipe import held_out_pairs, takes_own_replay, train_config_for
 from trainer.dataset import load_data
 from trainer.evaluate import EvaluationPlan, free_device_memory
@@ -46,10 +46,10 @@ def begin(carried: Carried) -> None:
     """PLANNED: check that this machine can carry the cycle out.
 
     Raises:
-        ConfigError: ADAPTER is set, so that nothing that is learned could serve.
+        ConfigError: ADAPTER or ENGINE keep what is learned from being tried.
         TrainingFailed: MODEL_ID means another base model now.
     """
-    require_unpinned(carried.settings)
+    require_servable(carried.settings)
     _require_same_base(carried)
     carried.move(CycleState.BUILDING)
 
@@ -116,7 +116,13 @@ def evaluate(carried: Carried) -> None:
     Raises:
         ConfigError: the gate's file cannot be used.
         core.errors.MjpromptError: a model cannot be loaded or decoded, or MODEL_ID means another base model now.
+        Stopped: somebody asked to end; it is measured again by whoever goes on.
     """
+
+    def report(name: str) -> None:
+        carried.stop.require_unwanted()
+        log.info("cycle.measuring", model=name)
+
     _require_same_base(carried)
     gate_config = read_gate_config(carried.settings.gate_config)
     run, examples = _run_of(carried), carried.folder.examples()
@@ -135,6 +141,7 @@ def evaluate(carried: Carried) -> None:
         copies=CopyFinder(pair.prompt for pair in data.train),
         midjourney_version=settings.midjourney_version,
         num_subjects=carried.config.training.num_subjects,
+        is_stop_wanted=carried.stop,
     )
     champion = carried.book.plan(carried.cycle.base_model).active  # a person may have promoted another one meanwhile
     compared = measure_both(
@@ -143,7 +150,7 @@ def evaluate(carried: Carried) -> None:
         held_out_pairs(examples.held_out, names, version=settings.midjourney_version),
         champion=Path(_existing(champion.folder)) if champion else None,
         challenger=Path(_existing(run.folder)),
-        report=lambda name: log.info("cycle.measuring", model=name),
+        report=report,
     )
     gate = judge(compared.champion, compared.challenger, gate_config)
     if gate.is_passed:

@@ -42,21 +42,32 @@ class RunBook(DatabaseLoop):
     """The runs of one database; close it when done. Only one process of a training has it."""
 
     def find(self, run_id: str | None) -> TrainingRunView:
-        """Return the run of this id, or the last one that can go on where it is None.
+        """Return the run of this id, or the last one that can go on where it is None; never that of a cycle.
 
         Raises:
-            TrainingFailed: there is none.
+            TrainingFailed: there is none, or it is that of a cycle, whose examples only the cycle knows.
         """
 
         async def find(session: Session) -> TrainingRunView | None:
             if run_id is not None:
                 return await training_runs.view(session, run_id)
-            return await training_runs.latest(session, *RESUMABLE_STATES)
+            by_hand = await training_runs.latest(session, *RESUMABLE_STATES)
+            return by_hand or await training_runs.latest(session, *RESUMABLE_STATES, is_of_cycle=True)
 
         run = self.read(find)
+        if run is not None:
+            self._require_no_cycle(run.id)
         if run is None:
             raise TrainingFailed("There is no training run to go on with; leave --resume out for a new one.")
         return run
+
+    def _require_no_cycle(self, run_id: str) -> None:
+        cycle_id = self.read(lambda session: training_runs.cycle_of(session, run_id))
+        if cycle_id is not None:
+            raise TrainingFailed(
+                f"The training run {run_id} is that of the cycle {cycle_id}; `mjprompt retrain` goes on with it, or "
+                "begins a new one."
+            )
 
     def claim(self, run_id: str, folder: Path, *, new: NewRun | None = None) -> "RunRecord":
         """Become the process that trains a run, whose adapter goes to `folder`; a `new` one is added first.

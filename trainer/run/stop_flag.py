@@ -12,6 +12,10 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Stopped(Exception):
+    """What was going on was given up, since somebody asked to end; no error, and nobody has to be told."""
+
+
 class StopFlag:
     """Tells whether somebody asked to end, and by which signal."""
 
@@ -26,6 +30,11 @@ class StopFlag:
     def request(self) -> None:
         """Ask to end as by SIGTERM, from any thread; what is not patient notices when it looks."""
         self.signal = self.signal or signal.SIGTERM
+
+    def require_unwanted(self) -> None:
+        """Go on unless somebody asked to end. Raises: Stopped."""
+        if self():
+            raise Stopped
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -56,7 +56,8 @@ async function keepCurrent(host, shown, show) {
 
 function parts(cycle, onCancel) {
   if (!cycle) return [make("p", { class: "panel-soft" }, "Nothing has been trained from votes yet.")];
-  const words = STATES[cycle.state] ?? cycle.state;
+  const minutes = cycle.num_waiting_minutes;
+  const words = minutes ? waiting(minutes) : (STATES[cycle.state] ?? cycle.state);
   const state = cycle.is_open && cycle.is_cancel_wanted ? `${words} It is being cancelled.` : words;
   const cancel = quietButton({ label: "Cancel the training", classes: "outlined" });
   cancel.addEventListener("click", onCancel);
@@ -68,6 +69,14 @@ function parts(cycle, onCancel) {
     ...(cycle.reason ? [make("p", {}, cycle.reason)] : []),
     ...(cycle.is_open && !cycle.is_cancel_wanted ? [make("div", { class: "control-line" }, cancel)] : []),
   ];
+}
+
+function waiting(minutes) {
+  const time = minutes < 120 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
+  return (
+    `Planned ${time} ago, and nobody has begun it yet; it begins once \`mjprompt run\` or \`mjprompt retrain\` runs ` +
+    "on the machine with the model."
+  );
 }
 
 function progressParts(progress) {
