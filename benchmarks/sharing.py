@@ -162,6 +162,7 @@ def _memory_row(setting: Setting, trainer: Training) -> Row:
 
 def _training_alone(trainer: Training, seconds: float) -> Row:
     trainer.tell("train 1")
+    trainer.rows_until(time.monotonic())  # what was begun before the order
     rows = trainer.rows_until(time.monotonic() + seconds)
     trainer.tell("rest")
     return {"training_tokens_per_second": _tokens_per_second(rows)}
