@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from core.settings import PROJECT_ROOT
-from tests.demo.pictures import draw
+from tests.demo import cycle_story
+from tests.demo.pictures import draw, draw_cycle
 from tests.demo.play import play
 from tests.demo.steps import DemoFailed, Steps
 from tests.fakes.discord.errors import NotPossible
@@ -20,7 +21,9 @@ async def run(console: Console, output: Path, *, module: str = "app.cli") -> int
     try:
         drawings = await play(console, module=module)
         tell("no rule of Discord or Slack was broken, and mjprompt run stopped cleanly")
-        for file in (await draw(output, *drawings)).values():
+        pictures = dict(await draw(output, *drawings))
+        pictures |= await draw_cycle(output, await cycle_story.on_discord(), await cycle_story.on_slack())
+        for file in pictures.values():
             tell(f"drew {file}")
     except (DemoFailed, NotPossible, AssertionError, RuntimeError) as error:
         tell(f"failed: {error}")
