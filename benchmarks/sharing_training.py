@@ -12,12 +12,13 @@ import queue
 import sys
 import threading
 import time
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
 import torch
 
-from benchmarks.train_ours import WARMUP_STEPS, make_stepper, memory_row, packed_steps, prepare
+from benchmarks.train_ours import WARMUP_STEPS, make_stepper, memory_row, packed_steps, prepare, synchronize
 from benchmarks.train_setting import Setting, load_documents
 from core.logs import configure_logs
 from trainer.breather import Breather
@@ -40,7 +41,7 @@ def main() -> None:
     )
     trainable, load_seconds = prepare(setting, precision=arguments.precision)
     documents, _ = load_documents(setting, "midjourney")
-    breather = Breather(device=setting.device)
+    breather = Breather(settle=partial(synchronize, setting.device))
     stepper = make_stepper(trainable, documents, setting, breathe=breather)
     steps = packed_steps(documents, setting, num_steps=NUM_STEPS)
     for number in range(WARMUP_STEPS):

@@ -71,7 +71,9 @@ def queue_panel(queue: QueueView, catalogs: Catalogs, language: str) -> Panel:
         for view in queue.own
     )
     ready = sum(worker.state is WorkerState.READY for worker in queue.workers)
-    workers = catalogs.text(language, "queue.workers_ready" if ready else "queue.workers_none", count=ready)
+    is_paused = any(worker.is_paused for worker in queue.workers)
+    key = "workers_ready" if ready else "workers_paused" if is_paused else "workers_none"
+    workers = catalogs.text(language, f"queue.{key}", count=ready)
     length = catalogs.text(language, "queue.length", count=queue.queue_length)
     lines = (*(own or _lines(catalogs.text(language, "queue.empty"))), *_lines(length, workers))
     return Panel(title=catalogs.text(language, "queue.title"), lines=lines)

@@ -41,6 +41,13 @@ OPEN_STATES = (
 )
 
 
+class Room(StrEnum):
+    """What a training asks of the workers that share its GPU."""
+
+    NF4 = "nf4"  # serve in 4 bits
+    PAUSE = "pause"  # leave the GPU until training is over
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleView:
     """One cycle as people see it.

@@ -239,6 +239,11 @@ class WorkerStatus:
     metrics: Mapping[str, object] | None = None
 
     @property
+    def is_paused(self) -> bool:
+        """Say whether it has left the GPU to a training, and comes back by itself."""
+        return self.metrics is not None and bool(self.metrics.get("is_paused"))
+
+    @property
     def can_hold_canary(self) -> bool:
         """Say whether it answers with two adapters at once, as running generators do, which count their steps."""
         return self.metrics is not None and "step_seconds" in self.metrics

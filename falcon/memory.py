@@ -37,6 +37,11 @@ class ModelSize:
         return int(weights * WORKING_SHARE)
 
 
+def has_gpu() -> bool:
+    """Say whether models are loaded onto a GPU here."""
+    return torch.cuda.is_available()
+
+
 def free_bytes(device: torch.device) -> int:
     """Return the memory that is free on `device`."""
     if device.type == "cuda":

@@ -5,7 +5,7 @@ It does not know the other tables but by name; storage/tables.py gathers them al
 
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.cycles import CycleState
@@ -17,7 +17,8 @@ from storage.states import CycleMessageKind, OutboxState, PromotionReason
 class CycleRow(Row):
     """One cycle of learning from votes; at most one is open.
 
-    `host`, `process_id` and `heartbeat_at` say who carries it out; they are None while nobody does.
+    `host`, `process_id` and `heartbeat_at` say who carries it out; they are None while nobody does. `room` is what it
+    asks of the workers on that host (core.cycles.Room).
     """
 
     __tablename__ = "cycles"
@@ -48,6 +49,7 @@ class CycleRow(Row):
     history: Mapped[list[list[str]]] = mapped_column(JSON)  # a state and its moment (ISO 8601, UTC) each, in order
     reason: Mapped[str | None] = mapped_column(Text)
     is_cancel_wanted: Mapped[bool]
+    room: Mapped[str | None] = mapped_column(String(16))
     host: Mapped[str | None] = mapped_column(Text)
     process_id: Mapped[int | None]
     heartbeat_at: Mapped[datetime | None]

@@ -12,6 +12,7 @@ from core.config_file import build_config, read_config
 from core.errors import ConfigError
 from core.settings import PROJECT_ROOT
 from trainer.canary import CanaryConfig
+from trainer.cycle.room import SharingConfig
 from trainer.feedback.feedback_config import FeedbackConfig
 from trainer.objective import ObjectiveConfig
 from trainer.policy import PolicyConfig
@@ -59,6 +60,7 @@ class CycleConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     canary: CanaryConfig = field(default_factory=CanaryConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    sharing: SharingConfig = field(default_factory=SharingConfig)
 
 
 def read_cycle_config(path: Path = CYCLE_CONFIG) -> CycleConfig:

@@ -6,6 +6,7 @@ It is the same on every process of a run; only the main one has a record to writ
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -66,9 +67,17 @@ class TrainReport:
 class FineTuning:
     """One run on one process; use it once."""
 
-    def __init__(self, plan: RunPlan, settings: Settings, stop: StopFlag, *, record: RunRecord | None) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        settings: Settings,
+        stop: StopFlag,
+        *,
+        record: RunRecord | None,
+        breathe: Callable[[], None] = lambda: None,
+    ) -> None:
         self._plan, self._settings, self._stop, self._record = plan, settings, stop, record
-        self._config = plan.config
+        self._config, self._breathe = plan.config, breathe
         self._accelerator = make_accelerator(plan)
         self._strength: Strength | None = None
         self._learner: FalconLearner | None = None  # released before the comparison loads models of its own
@@ -160,6 +169,7 @@ class FineTuning:
                 stop=self._stop,
                 is_resumed=self._plan.is_resumed,
                 num_parts=math.ceil(tokens.block_tokens / trainable.plan.block_tokens),
+                breathe=self._breathe,
             )
         if not outcome.is_stopped:
             self._fit_strength(learner, encoded)

@@ -83,17 +83,28 @@ def train(
     stop: Stop,
     is_resumed: bool = False,
     num_parts: int = 1,
+    breathe: Callable[[], None] = lambda: None,
 ) -> TrainOutcome:
     """Train until the plan is done, nothing improves any more, or `stop` says so; leave the best weights in `learner`.
 
-    `num_parts` is how many micro-batches a block has to be cut into to fit the device, as far as is known.
+    `num_parts` is how many micro-batches a block has to be cut into to fit the device, as far as is known. `breathe` is
+    called after each of them.
 
     Raises:
         TrainingFailed: it diverged, a checkpoint could not be written, or the GPU was lost; the checkpoints that were
             written before are kept.
         NotEnoughMemory: a single document is too much for the device.
     """
-    loop = _Loop(learner, data, config, accelerator=accelerator, store=store, watcher=watcher, num_parts=num_parts)
+    loop = _Loop(
+        learner,
+        data,
+        config,
+        accelerator=accelerator,
+        store=store,
+        watcher=watcher,
+        num_parts=num_parts,
+        breathe=breathe,
+    )
     if is_resumed:
         loop.resume()
     with stop.patiently():
@@ -119,6 +130,7 @@ class _Loop:
         store: CheckpointStore,
         watcher: Watcher,
         num_parts: int,
+        breathe: Callable[[], None],
     ) -> None:
         self.state = LoopState(num_parts=num_parts)
         self._learner, self._config = learner, config
@@ -136,6 +148,7 @@ class _Loop:
             accelerator=accelerator,
             seed=config.loop.seed,
             num_parts=num_parts,
+            breathe=breathe,
         )
 
     def resume(self) -> None:

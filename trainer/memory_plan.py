@@ -87,6 +87,16 @@ def choose_plan(
     )
 
 
+def smallest_bytes(
+    config: Any, lora: LoraSettings, memory: MemoryConfig, *, block_tokens: int, device_type: str
+) -> int:
+    """Return what training needs in its smallest form."""
+    return min(
+        needed_bytes(config, lora, precision=precision, is_checkpointed=is_checkpointed, block_tokens=tokens)
+        for precision, is_checkpointed, tokens in _choices(memory, block_tokens, device_type)
+    )
+
+
 def _choices(memory: MemoryConfig, block_tokens: int, device_type: str) -> Iterator[tuple[str, bool, int]]:
     """Yield (precision, is checkpointed, tokens of a block), the best first."""
     precisions = _precisions(memory.precision, device_type)

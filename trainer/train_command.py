@@ -5,7 +5,7 @@ tells the others what the run is.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -44,8 +44,12 @@ def _run_main(settings: Settings, request: TrainRequest, stop: StopFlag) -> Trai
         return train_planned(plan_run(request, settings, book), settings, book, stop)
 
 
-def train_planned(plan: RunPlan, settings: Settings, book: RunBook, stop: StopFlag) -> TrainReport | None:
+def train_planned(
+    plan: RunPlan, settings: Settings, book: RunBook, stop: StopFlag, *, breathe: Callable[[], None] = lambda: None
+) -> TrainReport | None:
     """Train as `plan` says, on the main process; the run's row says how it went, whatever happens.
+
+    `breathe` is called after each micro-batch.
 
     Raises:
         TrainingBusy: another process trains now.
@@ -56,7 +60,7 @@ def train_planned(plan: RunPlan, settings: Settings, book: RunBook, stop: StopFl
         broadcast_object_list([plan])
         if plan.is_written:
             return close_written(plan, record)
-        return FineTuning(plan, settings, stop, record=record).run()
+        return FineTuning(plan, settings, stop, record=record, breathe=breathe).run()
 
 
 @contextmanager

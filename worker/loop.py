@@ -25,6 +25,7 @@ from worker.answering import Answerer
 from worker.batching import choose_batch
 from worker.continuous import ContinuousServing
 from worker.engine_thread import EngineThread
+from worker.room import LOOK_SECONDS, GivenRoom
 from worker.side_tasks import SideTask, side_tasks
 
 POLL_SECONDS = 0.1
@@ -47,15 +48,19 @@ class Worker:
         engine: EngineThread,
         settings: Settings,
         follower: AdapterFollower | None = None,
+        *,
+        room: GivenRoom | None = None,
     ) -> None:
-        """Serve with what `engine` loads; without a `follower`, by that alone."""
+        """Serve with what `engine` loads; without a `follower`, by that alone; without a `room`, give none."""
         self.id = new_id()
         self._database = database
         self._queue = queue
         self._engine = engine
         self._settings = settings
         self._follower = follower
-        self.needs_fresh_process = False  # it drained so that another adapter can serve
+        self._room = room
+        self._is_paused = False
+        self.needs_fresh_process = False  # it drained so that another one can load the model otherwise
         self._state = WorkerState.LOADING
         self._model: ModelInfo | None = None
         self._draining = asyncio.Event()
@@ -75,6 +80,7 @@ class Worker:
         await self._announce()
         try:
             async with side_tasks(SideTask(name="announce", interval_seconds=ANNOUNCE_SECONDS, action=self._announce)):
+                await self._await_room()
                 answerer = await self._load()
                 if answerer is not None:
                     await self._serve_tidily(answerer)
@@ -98,6 +104,24 @@ class Worker:
             self._batch.cancel()
         if self._continuous is not None:
             self._continuous.stop_now()
+
+    async def _await_room(self) -> None:
+        """Wait while a training needs the whole GPU; people are told, and their requests wait."""
+        while self._room is not None and not self._draining.is_set() and await self._room.begin(self._database):
+            if not self._is_paused:
+                log.info("worker.paused", reason="a training needs the GPU's memory; it goes on by itself after that")
+            self._is_paused = True
+            await self._become(WorkerState.LOADING)
+            await self._pause(LOOK_SECONDS)
+        self._is_paused = False
+
+    async def _give_room(self, room: GivenRoom) -> None:
+        """Make way for a fresh process where a training asks for another form of the model, or does so no longer."""
+        await room.look(self._database)
+        if room.needs_fresh_process and not self._draining.is_set():
+            log.info("worker.gives_room", worker_id=self.id, wanted=room.wanted or "none")
+            self.needs_fresh_process = True
+            self.drain()
 
     async def _load(self) -> Answerer | None:
         """Load the model; None when asked to drain meanwhile."""
@@ -145,6 +169,9 @@ class Worker:
         if self._follower is not None:
             follow = partial(self._follow, self._follower)
             tasks.append(SideTask(name="follow the registry", interval_seconds=FOLLOW_SECONDS, action=follow))
+        if self._room is not None:
+            give = partial(self._give_room, self._room)
+            tasks.append(SideTask(name="give room", interval_seconds=LOOK_SECONDS, action=give))
         async with side_tasks(*tasks):
             if self._engine.capacity is None:
                 await self._serve(answerer)
@@ -197,11 +224,10 @@ class Worker:
             log.warning("worker.not_announced", error=str(error))
 
     async def _announce(self) -> None:
-        metrics = self._engine.metrics
+        counted = self._engine.metrics
+        metrics = {"is_paused": True} if self._is_paused else counted.snapshot() if counted else None
         async with self._database.write() as session:
-            await workers.announce(
-                session, self.id, self._state, self._serving(), metrics=metrics.snapshot() if metrics else None
-            )
+            await workers.announce(session, self.id, self._state, self._serving(), metrics=metrics)
 
     def _serving(self) -> ModelInfo | None:
         """Return the model with the adapter that answers by default now."""

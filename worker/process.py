@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 from core.errors import MjpromptError, PermanentError
 from core.settings import Settings
@@ -21,6 +20,7 @@ from worker.adapter_follower import follower_of
 from worker.engine_thread import EngineThread
 from worker.exit_status import DRAINED, FAILED, GAVE_UP, SWAPPED
 from worker.loop import DRAIN_SECONDS, Worker
+from worker.room import GivenRoom
 
 LAST_SECONDS = 5.0
 Load = Callable[[Settings], Generator]
@@ -32,9 +32,10 @@ def run_worker_process(settings: Settings, load: Load, *, is_supervised: bool) -
     Under supervision the end of standard input means that the supervisor is gone, and the sentence that goes
     with `GAVE_UP` is written to standard output, for the supervisor to show; otherwise to standard error.
     """
-    engine = EngineThread(partial(load, settings))
+    room = GivenRoom(has_gpu=_has_gpu)
+    engine = EngineThread(lambda: load(room.settings(settings)))
     try:
-        status = asyncio.run(_serve(settings, load, engine, is_supervised=is_supervised))
+        status = asyncio.run(_serve(settings, load, engine, room, is_supervised=is_supervised))
     except PermanentError as error:
         status = GAVE_UP
         (sys.stdout if is_supervised else sys.stderr).write(f"{error}\n")
@@ -46,7 +47,7 @@ def run_worker_process(settings: Settings, load: Load, *, is_supervised: bool) -
     return status
 
 
-async def _serve(settings: Settings, load: Load, engine: EngineThread, *, is_supervised: bool) -> int:
+async def _serve(settings: Settings, load: Load, engine: EngineThread, room: GivenRoom, *, is_supervised: bool) -> int:
     """Serve until drained; return the exit status."""
     database = open_database(settings.database_url)
     try:
@@ -55,9 +56,9 @@ async def _serve(settings: Settings, load: Load, engine: EngineThread, *, is_sup
             database,
             engine,
             settings,
-            load_with=lambda folder: load(settings.model_copy(update={"adapter": folder})),
+            load_with=lambda folder: load(room.settings(settings).model_copy(update={"adapter": folder})),
         )
-        worker = Worker(database, queue, engine, settings, follower)
+        worker = Worker(database, queue, engine, settings, follower, room=room)
         _obey_signals(worker)
         if is_supervised:
             _drain_without_supervisor(worker)
@@ -96,6 +97,12 @@ def _drain_without_supervisor(worker: Worker) -> None:
         last_resort.start()
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def _has_gpu() -> bool:
+    from falcon.memory import has_gpu  # noqa: PLC0415 - brings torch, which a worker's start does without
+
+    return has_gpu()
 
 
 def exit_at_once(status: int) -> None:

@@ -1,5 +1,6 @@
 """How records look as JSON on the web (docs/api.md shows the same)."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from core.records import (
     PrivacyOverview,
     RequestView,
     WorkerState,
+    WorkerStatus,
 )
 
 Json = dict[str, object]
@@ -120,13 +122,19 @@ def _tally(tally: Tally | None) -> Json | None:
     return None if tally is None else asdict(tally) | {"liked_share": tally.liked_share}
 
 
+def _state_without(loading: Sequence[WorkerStatus]) -> str:
+    if not loading:
+        return "away"
+    return "paused" if all(worker.is_paused for worker in loading) else "loading"
+
+
 def status_json(status: ServiceStatus) -> Json:
-    """Say whether somebody can answer: `ready`, `loading` or `away`, and with which model."""
+    """Say whether somebody can answer: `ready`, `paused` for a training, `loading` or `away`; and with which model."""
     ready = [worker for worker in status.workers if worker.state is WorkerState.READY]
     loading = [worker for worker in status.workers if worker.state is WorkerState.LOADING]
     model = next((worker.model for worker in (*ready, *loading) if worker.model is not None), None)
     return {
-        "state": "ready" if ready else "loading" if loading else "away",
+        "state": "ready" if ready else _state_without(loading),
         "model": _model(model),
         "queue_length": status.queue_length,
         "workers": [

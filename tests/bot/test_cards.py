@@ -212,6 +212,9 @@ def test_queue_shows_ones_own_and_who_is_there() -> None:
     nobody = queue_panel(QueueView(own=(), queue_length=0, workers=()), TEXTS, "en")
     assert shown(nobody)[0] == "You have nothing waiting."
     assert shown(nobody)[-1].startswith("Nobody is there")
+    paused = replace(WORKER, state=WorkerState.LOADING, metrics={"is_paused": True})
+    learning = queue_panel(QueueView(own=(), queue_length=2, workers=(paused,)), TEXTS, "en")
+    assert shown(learning)[-1].startswith("The model is learning from votes")
 
 
 def test_privacy_counts_everything_and_names_what_learned() -> None:

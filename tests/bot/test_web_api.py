@@ -11,6 +11,7 @@ import pytest
 from bot.web.application import create_app, start_site
 from core.errors import AddressInUse, ConfigError
 from core.records import WorkerState
+from storage import workers
 from tests.bot.conftest import MakeSettings, Site, answer, ask
 
 ULID_NOBODY_HAS = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -165,6 +166,18 @@ async def test_status_says_who_answers(site: Site, browser: aiohttp.ClientSessio
             status = await reply.json()
         states.append((status["state"], status["model"] and status["model"]["base"]))
     assert states == [("ready", "models/pocket"), ("loading", None), ("away", None), ("away", None)]
+
+
+async def test_status_says_that_the_model_has_left_the_gpu_to_a_training(
+    site: Site, browser: aiohttp.ClientSession
+) -> None:
+    await site.worker.retire()
+    async with site.database.write() as session:
+        await workers.announce(session, "w", WorkerState.LOADING, None, metrics={"is_paused": True})
+    async with browser.get("/api/status") as reply:
+        assert (await reply.json())["state"] == "paused"
+    async with browser.get("/metrics") as reply:
+        assert reply.status == 200
 
 
 async def test_health_is_ok_while_the_database_can_be_read(browser: aiohttp.ClientSession) -> None:

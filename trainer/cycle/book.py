@@ -5,10 +5,10 @@ Every change is one short transaction of its own. It knows no model.
 
 from pathlib import Path
 
-from core.cycles import CycleState, CycleView, ServingPlan
+from core.cycles import CycleState, CycleView, Room, ServingPlan
 from core.ratings import RatedPrompt
 from core.records import TrainingRunView
-from storage import cycles, ratings, serving, training_runs
+from storage import cycles, ratings, room, serving, training_runs
 from storage.database import Session
 from trainer.canary import CanaryConfig
 from trainer.cycle import canary_watch
@@ -64,6 +64,14 @@ class CycleBook(DatabaseLoop):
     def run(self, run_id: str) -> TrainingRunView:
         """Return a training run. Raises: TrainingFailed, when there is none of this id."""
         return self.read(lambda session: training_runs.view(session, run_id))
+
+    def ask_for_room(self, cycle_id: str, wanted: Room) -> None:
+        """Ask the workers on this machine for room on the GPU."""
+        self.write(lambda session: room.ask(session, cycle_id, wanted))
+
+    def has_open_requests(self) -> bool:
+        """Say whether somebody waits for an answer, or is being answered."""
+        return self.read(room.num_open_requests) > 0
 
     def look_after(self, cycle: CycleView, config: CanaryConfig) -> None:
         """Count the votes of a cycle's canary, and do what they decide."""

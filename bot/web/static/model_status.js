@@ -3,8 +3,8 @@
 import * as api from "/static/api.js";
 import { modelWords } from "/static/words.js";
 
-const EVERY_MS = { ready: 2000, loading: 1000, away: 1000, offline: 1000 };
-const WORDS = { ready: "ready", loading: "loading…", away: "model away", offline: "offline" };
+const EVERY_MS = { ready: 2000, loading: 1000, paused: 2000, away: 1000, offline: 1000 };
+const WORDS = { ready: "ready", loading: "loading…", paused: "learning", away: "model away", offline: "offline" };
 
 export class ModelStatus {
   #element;

@@ -7,6 +7,7 @@ export function waitingWords(request, { secondsSince, workers }) {
   if (request.state === "running") return "Writing your prompts…";
   const place = placeWords(request.position);
   if (workers === "away") return `${place}, waiting for the model to come back`;
+  if (workers === "paused") return `${place}, the model is learning and answers after that`;
   if (workers === "loading") return `${place}, the model is still loading`;
   return request.eta_seconds === null ? place : `${place}, ${about(request.eta_seconds - secondsSince)}`;
 }
