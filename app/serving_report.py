@@ -14,7 +14,9 @@ def describe_serving(workers: Sequence[WorkerStatus]) -> str:
 
 
 def _describe(worker: WorkerStatus) -> str:
-    if worker.metrics is None:
+    if worker.is_paused:
+        return "has left the GPU to a training, and comes back by itself"
+    if worker.metrics is None or not worker.metrics.keys() - {"host"}:
         return "decodes batch after batch, which counts nothing"
     snapshot = read_snapshot(worker.metrics)
     if snapshot is None:

@@ -67,7 +67,7 @@ class WorkerSupervisor:
                 return
             if status == GAVE_UP:
                 raise PermanentError(sentence or "The worker cannot run; its log above says why.")
-            if status == SWAPPED:  # another adapter has to serve, and this model takes one only as it is loaded
+            if status == SWAPPED:  # another adapter or form of the model has to serve, and takes a fresh process
                 failures = 0
                 continue
             failures = 1 if time.monotonic() - started >= self._healthy_seconds else failures + 1

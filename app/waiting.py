@@ -20,6 +20,9 @@ async def ready_worker(service: ChatService, *, expected_since: datetime | None 
 
     None means that none is there or to come. With `expected_since` somebody starts one, so that is waited for,
     and a worker that is on the list since before that moment does not count: it may be dead.
+
+    Raises:
+        TransientError: all of them have left the GPU to a training.
     """
     while True:
         workers = (await service.status()).workers
@@ -28,6 +31,8 @@ async def ready_worker(service: ChatService, *, expected_since: datetime | None 
         ready = [worker for worker in workers if worker.state is WorkerState.READY]
         if ready:
             return ready[0]
+        if workers and all(worker.is_paused for worker in workers):
+            raise TransientError("The model is learning from votes and needs the whole GPU; ask again when it is done.")
         if expected_since is None and not any(worker.state is WorkerState.LOADING for worker in workers):
             return None
         await asyncio.sleep(POLL_SECONDS)

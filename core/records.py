@@ -227,8 +227,8 @@ class RequestView:
 class WorkerStatus:
     """One worker as the database knows it.
 
-    `metrics` is what its running generator counted by `heartbeat_at` (falcon/serving_metrics.py reads it), None where
-    batches are decoded one after the other.
+    `metrics` is what its running generator counted by `heartbeat_at` (falcon/serving_metrics.py reads it), nothing
+    where batches are decoded one after the other; and, of a worker that can give a training room, where it is.
     """
 
     id: str
@@ -237,6 +237,12 @@ class WorkerStatus:
     started_at: datetime
     heartbeat_at: datetime
     metrics: Mapping[str, object] | None = None
+
+    @property
+    def host(self) -> str | None:
+        """Return the machine that it is on; None of one that gives no room."""
+        found = (self.metrics or {}).get("host")
+        return None if found is None else str(found)
 
     @property
     def is_paused(self) -> bool:

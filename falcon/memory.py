@@ -3,6 +3,7 @@
 Pure but for the two readings of free memory. Sizes are in bytes.
 """
 
+import importlib.util
 from dataclasses import dataclass
 
 import psutil
@@ -40,6 +41,11 @@ class ModelSize:
 def has_gpu() -> bool:
     """Say whether models are loaded onto a GPU here."""
     return torch.cuda.is_available()
+
+
+def has_four_bit() -> bool:
+    """Say whether what 4-bit loading takes is installed."""
+    return importlib.util.find_spec("bitsandbytes") is not None
 
 
 def free_bytes(device: torch.device) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from core.backoff import backoff_seconds
-from core.errors import MjpromptError, StorageBusy, StorageError
+from core.errors import MjpromptError, ModelCrashed, NotEnoughMemory, StorageBusy, StorageError
 from core.logs import get_logger
 from core.records import ModelInfo, WorkerState
 from core.settings import Settings
@@ -147,8 +147,16 @@ class Worker:
 
     async def _load_model(self) -> ModelInfo:
         """Load the model and, where it can be, the adapter that has to serve."""
-        model = await self._engine.start()
-        return await self._follower.begin(model) if self._follower else model
+        try:
+            model = await self._engine.start()
+            model = await self._follower.begin(model) if self._follower else model
+        except NotEnoughMemory as error:
+            if self._room is None or not await self._room.is_shared(self._database):
+                raise
+            raise ModelCrashed(f"{error} A training has the memory now, so this is tried again.") from error
+        if self._room is not None:
+            self._room.loaded(model)
+        return model
 
     async def _follow(self, follower: AdapterFollower) -> None:
         """Follow the registry, and announce what serves by default from now on."""
@@ -225,7 +233,9 @@ class Worker:
 
     async def _announce(self) -> None:
         counted = self._engine.metrics
-        metrics = {"is_paused": True} if self._is_paused else counted.snapshot() if counted else None
+        metrics: dict[str, object] | None = dict(counted.snapshot()) if counted else None
+        if self._room is not None:
+            metrics = {**(metrics or {}), "host": self._room.host, **({"is_paused": True} if self._is_paused else {})}
         async with self._database.write() as session:
             await workers.announce(session, self.id, self._state, self._serving(), metrics=metrics)
 

@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
+from core.cycles import Room
 from core.errors import MjpromptError, PermanentError
 from core.settings import Settings
 from falcon.generator import Generator
@@ -32,7 +33,7 @@ def run_worker_process(settings: Settings, load: Load, *, is_supervised: bool) -
     Under supervision the end of standard input means that the supervisor is gone, and the sentence that goes
     with `GAVE_UP` is written to standard output, for the supervisor to show; otherwise to standard error.
     """
-    room = GivenRoom(has_gpu=_has_gpu)
+    room = GivenRoom(givable=_givable)
     engine = EngineThread(lambda: load(room.settings(settings)))
     try:
         status = asyncio.run(_serve(settings, load, engine, room, is_supervised=is_supervised))
@@ -99,10 +100,13 @@ def _drain_without_supervisor(worker: Worker) -> None:
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
-def _has_gpu() -> bool:
-    from falcon.memory import has_gpu  # noqa: PLC0415 - brings torch, which a worker's start does without
+def _givable() -> Collection[Room]:
+    """Return what a training may get of this process."""
+    from falcon.memory import has_four_bit, has_gpu  # noqa: PLC0415 - brings torch, which a worker's start does without
 
-    return has_gpu()
+    if not has_gpu():
+        return ()
+    return (Room.NF4, Room.PAUSE) if has_four_bit() else (Room.PAUSE,)
 
 
 def exit_at_once(status: int) -> None:

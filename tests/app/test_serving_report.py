@@ -34,4 +34,11 @@ def test_each_worker_has_its_numbers() -> None:
 
 def test_a_worker_without_readable_numbers_is_named_all_the_same() -> None:
     assert describe_serving([worker(None)]) == "worker w1 (ready): decodes batch after batch, which counts nothing"
+    assert describe_serving([worker({"host": "here"})]) == describe_serving([worker(None)])
     assert describe_serving([worker({"num_rows": 1})]) == "worker w1 (ready): its numbers are of another release"
+
+
+def test_a_worker_that_made_way_for_a_training_is_told_from_one_that_is_lost() -> None:
+    assert describe_serving([worker({"host": "here", "is_paused": True})]) == (
+        "worker w1 (ready): has left the GPU to a training, and comes back by itself"
+    )

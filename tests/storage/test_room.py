@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from core.cycles import CycleState, Room
-from core.records import RequestState
-from storage import cycles, room
+from core.records import RequestState, WorkerState
+from storage import cycles, room, workers
 from storage.database import Database
 from storage.training_runs import Owner
 
@@ -72,6 +72,45 @@ async def test_waiting_requests_get_time_and_no_others(world, moved_clock) -> No
     moved_clock.forward(900)
     await world.queue.expire_overdue()
     assert (await world.view(long)).state is RequestState.QUEUED, "a later deadline stays as it was"
+
+
+async def test_a_successor_learns_what_a_dead_process_had_asked_for(world, moved_clock) -> None:
+    cycle_id = await cycle_that_asks(world.database, Room.NF4)
+    moved_clock.forward(31)
+    async with world.database.read() as session:
+        assert await room.wish_of(session, cycle_id) is Room.NF4
+        assert await room.wish_of(session, "another") is None
+
+
+async def test_a_machine_trains_as_long_as_a_cycle_on_it_is_heard_of(world, moved_clock) -> None:
+    cycle_id = await cycle_that_asks(world.database, Room.NF4)
+
+    async def is_training(host: str) -> bool:
+        async with world.database.read() as session:
+            return await room.is_training(session, host)
+
+    assert (await is_training("here"), await is_training("there")) == (True, False)
+    moved_clock.forward(31)
+    assert not await is_training("here")
+    async with world.database.write() as session:
+        assert await cycles.finish(session, cycle_id, after=CycleState.REJECTED, reason="The gate said no.")
+    assert await is_training("here"), "its memory may not be free yet"
+    moved_clock.forward(61)
+    assert not await is_training("here")
+
+
+async def test_only_living_workers_of_the_same_machine_share_its_gpu(world, moved_clock) -> None:
+    async def announce(name: str, metrics: dict[str, object] | None) -> None:
+        async with world.database.write() as session:
+            await workers.announce(session, name, WorkerState.READY, None, metrics=metrics)
+
+    await announce("dead", {"host": "here"})
+    moved_clock.forward(31)
+    await announce("near", {"host": "here"})
+    await announce("far", {"host": "there"})
+    await announce("older", None)
+    async with world.database.read() as session:
+        assert [worker.id for worker in await room.workers_on(session, "here")] == ["near"]
 
 
 @pytest.mark.parametrize("num_asked", [0, 3])

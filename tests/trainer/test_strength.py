@@ -43,7 +43,7 @@ class Curved:
         return Divergence(entropy_nats=entropy, divergence_nats=share * entropy)
 
 
-@given(at_one=st.floats(0.0005, 0.2), power=st.floats(1.7, 2.3))
+@given(at_one=st.floats(0.0005, 0.2), power=st.floats(1.2, 2.8))
 def test_allowed_divergence_is_used_and_never_passed_where_the_strength_can_be_had(at_one: float, power: float) -> None:
     learner = Curved(at_one, power)
     found = fit_strength(learner, DOCUMENTS, max_share=0.008, block_tokens=64)

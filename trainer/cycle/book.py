@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.cycles import CycleState, CycleView, Room, ServingPlan
 from core.ratings import RatedPrompt
-from core.records import TrainingRunView
+from core.records import TrainingRunView, WorkerStatus
 from storage import cycles, ratings, room, serving, training_runs
 from storage.database import Session
 from trainer.canary import CanaryConfig
@@ -68,6 +68,14 @@ class CycleBook(DatabaseLoop):
     def ask_for_room(self, cycle_id: str, wanted: Room) -> None:
         """Ask the workers on this machine for room on the GPU."""
         self.write(lambda session: room.ask(session, cycle_id, wanted))
+
+    def room_of(self, cycle_id: str) -> Room | None:
+        """Return what a cycle has asked for."""
+        return self.read(lambda session: room.wish_of(session, cycle_id))
+
+    def workers_here(self) -> list[WorkerStatus]:
+        """Return the live workers on this machine."""
+        return self.read(lambda session: room.workers_on(session, own_process().host))
 
     def has_open_requests(self) -> bool:
         """Say whether somebody waits for an answer, or is being answered."""

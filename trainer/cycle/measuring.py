@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.settings import Settings
-from falcon.loading import load_model
+from falcon.generator import Generator
+from falcon.loading import LoadedModel, load_model
 from falcon.serving import load_generator
-from trainer.evaluate import EvaluationPlan, answers, free_device_memory, measure_answers
+from trainer.evaluate import AnswerMeasures, EvaluationPlan, answers, free_device_memory, measure_answers
 from trainer.gate_measures import Measures, measures_from
 from trainer.likelihood import Likelihood, measure_likelihood, nats_by_pair
 from trainer.pairs import Pair
@@ -65,15 +66,23 @@ def _predict(
     settings: Settings, adapter: Path | None, pairs: Sequence[Pair], judged: Sequence[LabelledPair]
 ) -> _Predictions:
     try:
-        loaded = load_model(settings.model_copy(update={"adapter": adapter}))
-        costs = nats_by_pair(loaded.model, loaded.tokenizer, pairs)
-        return _Predictions(
-            likelihood=measure_likelihood(loaded.model, loaded.tokenizer, pairs),
-            pair_nats=tuple(cost.nats for cost in costs if cost is not None),
-            scores=score_pairs(loaded.model, loaded.tokenizer, judged),
-        )
-    finally:
+        return _predicted(load_model(settings.model_copy(update={"adapter": adapter})), pairs, judged)
+    finally:  # of whoever holds the model, nobody is left
         free_device_memory()
+
+
+def _predicted(loaded: LoadedModel, pairs: Sequence[Pair], judged: Sequence[LabelledPair]) -> _Predictions:
+    costs = nats_by_pair(loaded.model, loaded.tokenizer, pairs)
+    return _Predictions(
+        likelihood=measure_likelihood(loaded.model, loaded.tokenizer, pairs),
+        pair_nats=tuple(cost.nats for cost in costs if cost is not None),
+        scores=score_pairs(loaded.model, loaded.tokenizer, judged),
+    )
+
+
+def _answered(generator: Generator, plan: EvaluationPlan) -> AnswerMeasures:
+    next(answers(generator, plan.warm_up()), None)
+    return measure_answers(list(answers(generator, plan)), plan)
 
 
 def _measures(
@@ -87,9 +96,7 @@ def _measures(
 ) -> Measures:
     """Return one model's figures; its answers are decoded by the generator that serves, once it is warm."""
     try:
-        generator = load_generator(settings.model_copy(update={"adapter": adapter}))
-        next(answers(generator, plan.warm_up()), None)
-        figures = measure_answers(list(answers(generator, plan)), plan)
+        figures = _answered(load_generator(settings.model_copy(update={"adapter": adapter})), plan)
     finally:
         free_device_memory()
     evaluation = {

@@ -46,4 +46,5 @@ class Pulse:
                     continue
                 if not is_wanted:
                     self._stop.request()
+                if not is_ours:
                     return

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from core.cycles import Room
 from core.errors import ConfigError, NotEnoughMemory
 from core.logs import get_logger
+from core.records import WorkerState, WorkerStatus
 
 GIB = 2**30  # not falcon.memory's: that brings torch, and chats read the configuration
 ROOM_SECONDS = 120.0  # a worker finishes what it holds (30 s), and another form of its model is loaded
@@ -49,7 +50,9 @@ def make_room(
     rooms: Sequence[Room],
     *,
     free: Callable[[], int],
+    workers: Callable[[], Sequence[WorkerStatus]],
     ask: Callable[[Room], None],
+    asked: Room | None = None,
     is_stop_wanted: Callable[[], bool],
     room_seconds: float = ROOM_SECONDS,
     now: Callable[[], float] = time.monotonic,
@@ -57,27 +60,53 @@ def make_room(
 ) -> Room | None:
     """Wait until `needed_bytes` are free, asking for one of `rooms` after the other; return the last that was asked.
 
-    It returns as well when somebody asked to end.
+    `asked` is what a process that died has asked for already. `workers` are those that may share the GPU: memory is
+    looked at once none of them is on its way to take more, or has had `room_seconds`. It returns as well when somebody
+    asked to end.
 
     Raises:
         NotEnoughMemory: not even the last of them was enough.
     """
-    asked: Room | None = None
-    for room in (None, *rooms):
-        if room is not None:
+    has_workers = bool(workers())
+    for room in _way(asked, rooms if has_workers else ()):
+        if room is not asked and room is not None:
             log.info("cycle.asks_for_room", room=room.value, needed_gib=_gib(needed_bytes), free_gib=_gib(free()))
             ask(room)
-            asked = room
-        deadline = now() + (room_seconds if room is not None else 0.0)
-        while free() < needed_bytes and now() < deadline and not is_stop_wanted():
+        deadline = now() + room_seconds
+        while not _is_settled(workers(), room, has_workers) and now() < deadline and not is_stop_wanted():
             sleep(LOOK_SECONDS)
         if free() >= needed_bytes or is_stop_wanted():
-            return asked
+            return room
     raise NotEnoughMemory(
         f"Training needs {_gib(needed_bytes)} GiB of the GPU in its smallest form, and {_gib(free())} are free"
-        f"{', although workers were asked for room' if rooms else ''}; close other programs that use the GPU, "
-        f"or lower r in the recipe."
+        f"{', although workers were asked for room' if rooms and has_workers else ''}; close other programs that use "
+        "the GPU, or lower r in the recipe."
     )
+
+
+def _way(asked: Room | None, rooms: Sequence[Room]) -> tuple[Room | None, ...]:
+    """Return what has been asked for, then whatever gives more."""
+    return (asked, *(rooms[rooms.index(asked) + 1 :] if asked in rooms else rooms))
+
+
+def _is_settled(workers: Sequence[WorkerStatus], room: Room | None, has_workers: bool) -> bool:
+    """Say whether all workers have given `room`; while one starts anew there may be none for a moment."""
+    if not workers:
+        return not has_workers
+    return all(_has_given(worker, room) for worker in workers)
+
+
+def _has_given(worker: WorkerStatus, room: Room | None) -> bool:
+    if worker.is_paused or room is Room.PAUSE:
+        return worker.is_paused
+    if worker.state is not WorkerState.READY or worker.model is None:
+        return False
+    return room is None or worker.model.precision == "nf4"
+
+
+def capped_share(free: int, own: int, total: int, *, reserve_gib: float) -> float:
+    """Return which share of a GPU of `total` bytes a process that holds `own` may take, so that the reserve is left."""
+    return min(1.0, max(0.0, (free + own - reserve_gib * GIB) / total))
 
 
 def _gib(size: float) -> float:

@@ -4,38 +4,33 @@ A step may be begun again after kill -9: examples are frozen anew, a training go
 done, figures are measured again. The heavy work is done elsewhere.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from transformers import AutoConfig
 
 from core.cycles import CycleState
-from core.errors import InvalidData, MjpromptError, ModelError, StorageBusy, TrainingFailed
+from core.errors import InvalidData, ModelError, StorageBusy, TrainingFailed
 from core.logs import get_logger
 from core.records import RunState, TrainingRunView
 from core.settings import PROJECT_ROOT
 from falcon.loading import load_model
-from falcon.memory import GIB, free_bytes
 from falcon.source import base_name, choose_base, locate
 from storage import clock, serving, training_runs
 from storage.database import Session
 from storage.identifiers import new_id
 from trainer.adapters.folder import ADAPTERS_FOLDER
-from trainer.breather import Breather
 from trainer.cycle.building import build
 from trainer.cycle.carried import Carried
 from trainer.cycle.measuring import measure_both
 from trainer.cycle.planning import require_servable
 from trainer.cycle.recipe import held_out_pairs, takes_own_replay, train_config_for
-from trainer.cycle.room import make_room
+from trainer.cycle.shared_gpu import shared_gpu
 from trainer.dataset import load_data
 from trainer.evaluate import EvaluationPlan, free_device_memory
 from trainer.gate import judge
 from trainer.gate_config import read_gate_config
-from trainer.memory_plan import smallest_bytes
 from trainer.replay import Draw, drawing, ensure_replay, read_subjects, replay_file
 from trainer.run.plan import RunPlan, is_adapter_of
 from trainer.run.record import RunBook
@@ -109,12 +104,10 @@ def train(carried: Carried) -> None:
     run = _run_of(carried)
     if run.state is not RunState.DONE:
         PartialState(cpu=not torch.cuda.is_available())
-        if torch.cuda.is_available():
-            _make_room(carried, _config_of(run))
-        with RunBook(carried.settings.database_url) as book:
-            report = train_planned(
-                _plan_of(carried, run), carried.settings, book, carried.stop, breathe=_breather(carried)
-            )
+        with shared_gpu(carried, _config_of(run)) as breathe, RunBook(carried.settings.database_url) as book:
+            if carried.stop():
+                return
+            report = train_planned(_plan_of(carried, run), carried.settings, book, carried.stop, breathe=breathe)
         if report is None or report.signal is not None:
             return  # asked to end; whoever goes on finds the checkpoint
     carried.move(CycleState.EVALUATING, adapter_id=run.id)
@@ -154,14 +147,16 @@ def evaluate(carried: Carried) -> None:
         is_stop_wanted=carried.stop,
     )
     champion = carried.book.plan(carried.cycle.base_model).active  # a person may have promoted another one meanwhile
-    compared = measure_both(
-        settings,
-        plan,
-        held_out_pairs(examples.held_out, names, version=settings.midjourney_version),
-        champion=Path(_existing(champion.folder)) if champion else None,
-        challenger=Path(_existing(run.folder)),
-        report=report,
-    )
+    with shared_gpu(carried, config):
+        carried.stop.require_unwanted()
+        compared = measure_both(
+            settings,
+            plan,
+            held_out_pairs(examples.held_out, names, version=settings.midjourney_version),
+            champion=Path(_existing(champion.folder)) if champion else None,
+            challenger=Path(_existing(run.folder)),
+            report=report,
+        )
     gate = judge(compared.champion, compared.challenger, gate_config)
     if gate.is_passed:
         carried.move(CycleState.GATED, gate=gate.as_dict(), champion_id=champion.id if champion else None)
@@ -174,47 +169,18 @@ def open_canary(carried: Carried) -> None:
     """GATED: let the new adapter answer its share of the requests.
 
     Raises:
-        TrainingFailed: the adapter cannot become a canary any more.
+        TrainingFailed: the adapter cannot become a canary any more, or was measured beside what serves no longer.
     """
     adapter_id = carried.cycle.adapter
 
     async def start(session: Session) -> None:
+        active = (await serving.plan(session, carried.cycle.base_model)).active
+        if (active.id if active else None) != carried.cycle.champion:
+            raise TrainingFailed("What serves was changed while the new adapter was measured; start a new cycle.")
         if adapter_id is None or not await serving.start_canary(session, adapter_id):
             raise TrainingFailed(f"The adapter {adapter_id} is no candidate any more; start a new cycle.")
 
     carried.move(CycleState.CANARY, together=start)
-
-
-def _make_room(carried: Carried, config: TrainConfig) -> None:
-    """Wait for memory on the GPU. Raises: NotEnoughMemory, where workers cannot give enough."""
-    sharing, device = carried.config.sharing, torch.device("cuda")
-    shape = AutoConfig.from_pretrained(
-        locate(choose_base(carried.settings.model_id), carried.settings.model_revision), trust_remote_code=False
-    )
-    smallest = smallest_bytes(
-        shape, config.lora, config.memory, block_tokens=config.tokens.block_tokens, device_type=device.type
-    )
-    make_room(
-        smallest + int(sharing.reserve_gib * GIB),
-        sharing.rooms,
-        free=lambda: free_bytes(device),
-        ask=lambda wanted: carried.book.ask_for_room(carried.cycle.id, wanted),
-        is_stop_wanted=carried.stop,
-    )
-
-
-def _breather(carried: Carried) -> Callable[[], None]:
-    """Return what lets training rest while people wait; on a CPU a process is polite by its priority instead."""
-    if not torch.cuda.is_available():
-        return lambda: None
-
-    def is_busy() -> bool:
-        try:
-            return carried.book.has_open_requests()
-        except MjpromptError:  # a busy database is no reason to give a training up
-            return True
-
-    return Breather(carried.config.sharing.busy_share, settle=torch.cuda.synchronize, is_busy=is_busy)
 
 
 def _require_same_base(carried: Carried) -> None:

@@ -9,7 +9,7 @@ Schulman et al. 2015, arXiv 1502.05477, appendix C). It knows no votes.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -21,7 +21,7 @@ from trainer.tokens import Document
 
 MAX_DOCUMENTS = 320  # enough for a tenth of the divergence
 MIN_STRENGTH, MAX_STRENGTH = 0.25, 2.5
-NUM_LOOKS = 4
+NUM_LOOKS = 6
 TOLERANCE = 0.05  # of the allowed share: closer is not looked for
 SCALED_MATRIX = "lora_B"
 
@@ -56,7 +56,8 @@ class Strength:
 def fit_strength(learner: Divergent, documents: Sequence[Document], *, max_share: float, block_tokens: int) -> Strength:
     """Multiply the adapter in place so that it diverges by about `max_share` (more than 0) on `documents`, not more.
 
-    Of many documents some are looked at, always the same. An adapter is not made stronger than 2.5 times.
+    Of many documents some are looked at, always the same. An adapter is made 0.25 to 2.5 times as strong; where the
+    weakest diverges by more, it is left at that.
 
     Raises:
         TrainingFailed: there is no document, or the divergence is no number.
@@ -65,26 +66,38 @@ def fit_strength(learner: Divergent, documents: Sequence[Document], *, max_share
     if not looked_at:
         raise TrainingFailed("There is no held-out replay to hold the adapter against; set a larger validation_share.")
     scaled = _Scaled(learner, looked_at, block_tokens)
-    weakest = Strength(factor=MIN_STRENGTH, divergence_share=math.inf)
-    best, factor = weakest, 1.0
-    for _ in range(NUM_LOOKS):
-        found = Strength(factor=factor, divergence_share=scaled.share_at(factor))
-        if found.divergence_share <= max_share:
-            best = max(best, found, key=lambda one: one.factor)
-        if (1 - TOLERANCE) * max_share <= found.divergence_share <= max_share:
+    looks: list[Strength] = []
+    factor = 1.0
+    while len(looks) < NUM_LOOKS:
+        looks.append(Strength(factor=factor, divergence_share=scaled.share_at(factor)))
+        if (1 - TOLERANCE) * max_share <= looks[-1].divergence_share <= max_share:
             break
-        factor = _next_factor(found, max_share)
-    if best is weakest or scaled.factor != best.factor:
-        best = replace(best, divergence_share=scaled.share_at(best.factor))
+        factor = _next_factor(looks, max_share)
+        if factor == looks[-1].factor:
+            break
+    within = [look for look in looks if look.divergence_share <= max_share]
+    best = max(within, key=lambda look: look.factor) if within else None
+    if best is None or scaled.factor != best.factor:
+        factor = best.factor if best is not None else MIN_STRENGTH
+        best = Strength(factor=factor, divergence_share=scaled.share_at(factor))
     return best
 
 
-def _next_factor(found: Strength, max_share: float) -> float:
-    """Return the factor that would just do if the divergence grew with its square."""
-    if found.divergence_share <= 0:
+def _next_factor(looks: Sequence[Strength], max_share: float) -> float:
+    """Return the factor that would just do if the divergence grew as between the last two looks, or as its square."""
+    last = looks[-1]
+    if last.divergence_share <= 0:
         return MAX_STRENGTH
-    wanted = found.factor * math.sqrt((1 - TOLERANCE / 2) * max_share / found.divergence_share)
+    power = _power(looks[-2], last) if len(looks) > 1 else 2.0
+    wanted = last.factor * math.pow((1 - TOLERANCE / 2) * max_share / last.divergence_share, 1 / power)
     return min(max(wanted, MIN_STRENGTH), MAX_STRENGTH)
+
+
+def _power(one: Strength, other: Strength) -> float:
+    if min(one.divergence_share, other.divergence_share) <= 0 or one.factor == other.factor:
+        return 2.0
+    power = math.log(other.divergence_share / one.divergence_share) / math.log(other.factor / one.factor)
+    return min(max(power, 0.5), 4.0)
 
 
 class _Scaled:
