@@ -1,7 +1,7 @@
 """Discord and Slack beside the web chat: each configured one is connected, then fed from the outbox.
 
 A platform that refuses or cannot be reached is told in one line, and neither the web chat nor the other platform waits
-for it.
+for it. The libraries of one that is not configured are not imported: they take half a second.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from bot.delivery import Delivery
-from bot.discord import start as discord_start
+from bot.discord import mode as discord_mode
 from bot.gateway import Gateway
 from bot.services import Services
-from bot.slack import start as slack_start
+from bot.slack import mode as slack_mode
 from core.backoff import backoff_seconds
 from core.errors import ConfigError, PermanentError, PlatformBusy
 from core.logs import get_logger
@@ -72,11 +72,15 @@ async def running_chats(services: Services, database: Database, say: Say) -> Asy
 def _configured(services: Services, database: Database, say: Say) -> list[ChatPlatform]:
     settings = services.settings
     chats: list[ChatPlatform] = []
-    if discord_start.is_configured(settings):
-        chats.append(discord_start.DiscordChat(services, settings))
+    if discord_mode.is_configured(settings):
+        from bot.discord.start import DiscordChat
+
+        chats.append(DiscordChat(services, settings))
     try:
-        if slack_start.is_configured(settings):
-            chats.append(slack_start.SlackChat(services, settings, database))
+        if slack_mode.is_configured(settings):
+            from bot.slack.start import SlackChat
+
+            chats.append(SlackChat(services, settings, database))
     except ConfigError as error:
         _say_refused("Slack", error, say)
     return chats

@@ -9,7 +9,13 @@ from hypothesis import settings
 from storage import migrations
 from tests.fakes import patience
 
-pytest_plugins = ["tests.interrupts", "tests.memory_disk", "tests.skips_in_ci"]
+pytest_plugins = [
+    "tests.interrupts",
+    "tests.lasting_objects",
+    "tests.memory_disk",
+    "tests.plain_tracebacks",
+    "tests.skips_in_ci",
+]
 
 
 @pytest.fixture(scope="session")

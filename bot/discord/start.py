@@ -24,11 +24,6 @@ _READY_SECONDS = 30.0
 _CURE = "copy the bot's token again from the Discord developer portal"
 
 
-def is_configured(settings: Settings) -> bool:
-    """Tell whether the settings ask for Discord."""
-    return settings.discord_token is not None
-
-
 def point_at(settings: Settings) -> None:
     """Have discord.py talk to the addresses in the settings; it keeps them for the whole process."""
     base = settings.discord_api_base.rstrip("/")

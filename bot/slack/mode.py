@@ -18,6 +18,15 @@ class SlackMode(StrEnum):
     OAUTH = "oauth"  # many workspaces over HTTP, each installed from a browser
 
 
+def is_configured(settings: Settings) -> bool:
+    """Tell whether the settings ask for Slack.
+
+    Raises:
+        ConfigError: they ask for it, and do not say enough.
+    """
+    return slack_mode(settings) is not SlackMode.OFF
+
+
 def slack_mode(settings: Settings) -> SlackMode:
     """Decide how to talk to Slack.
 

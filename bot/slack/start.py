@@ -23,15 +23,6 @@ from core.settings import Settings
 from storage.database import Database
 
 
-def is_configured(settings: Settings) -> bool:
-    """Tell whether the settings ask for Slack.
-
-    Raises:
-        ConfigError: they ask for it, and do not say enough.
-    """
-    return slack_mode(settings) is not SlackMode.OFF
-
-
 class SlackChat:
     """The product on Slack: started once Slack can be reached, with a gateway for delivery from the beginning."""
 

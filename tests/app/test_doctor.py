@@ -144,7 +144,7 @@ def test_port_in_use_fails_and_names_it(settings: Settings) -> None:
 def run_doctor(settings: Settings) -> Iterator[RunDoctor]:
     """Run the command in this process, where the model's libraries are loaded already."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, structured = root.handlers[:], root.level, structlog.get_config()
 
     def run(*arguments: str, model_id: str = settings.model_id) -> Result:
         environment = {"DATABASE_URL": settings.database_url, "WEB_PORT": "0", "MODEL_ID": model_id}
@@ -153,7 +153,7 @@ def run_doctor(settings: Settings) -> Iterator[RunDoctor]:
     yield run
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**structured)
 
 
 def test_command_exits_1_when_something_fails_and_prints_one_object(run_doctor: RunDoctor) -> None:

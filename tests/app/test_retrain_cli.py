@@ -28,11 +28,11 @@ UP, DOWN = Thumb.UP, Thumb.DOWN
 def untouched_logging() -> Iterator[None]:
     """Put the process's logging back as it was."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, structured = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**structured)
 
 
 @pytest.fixture

@@ -31,11 +31,11 @@ METRICS = {"base": {"perplexity": 9.0}, "candidate": {"perplexity": 7.5}}
 def untouched_logging() -> Iterator[None]:
     """Put the process's logging back as it was."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, structured = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**structured)
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ from tests.bot.chat_page import ChatPage, open_chat
 from tests.bot.chromium import running_chromium
 from tests.bot.fake_planner import FakePlanner
 from tests.bot.fake_worker import FakeWorker
+from tests.bot.shared_texts import texts_read_once  # noqa: F401 - a fixture
 
 MakeSettings = Callable[..., Settings]
 

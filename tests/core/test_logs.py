@@ -17,14 +17,14 @@ NOISY = ("aiosqlite", "aiohttp.access", "alembic", "httpx", "urllib3")
 def untouched_logging() -> Iterator[None]:
     """Put the process's logging back as it was."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, structured = root.handlers[:], root.level, structlog.get_config()
     levels = {name: logging.getLogger(name).level for name in NOISY}
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     for name, before in levels.items():
         logging.getLogger(name).setLevel(before)
-    structlog.reset_defaults()
+    structlog.configure(**structured)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:

@@ -53,7 +53,7 @@ def searches(draw: st.DrawFn) -> SearchSettings:
     st.lists(st.lists(words, min_size=1, max_size=6), min_size=1, max_size=3),
     searches(),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_request_of_a_batch_gets_what_transformers_gives_it_alone(
     bias: float, prompts: list[list[int]], asked: SearchSettings
 ) -> None:

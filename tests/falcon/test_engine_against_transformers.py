@@ -53,7 +53,7 @@ def assert_batch_as_transformers(
     searches(),
     st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_request_of_a_batch_gets_what_transformers_gives_it_alone(
     bias: float, batch: list[list[int]], search: SearchSettings, is_late: bool
 ) -> None:

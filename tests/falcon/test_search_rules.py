@@ -53,7 +53,7 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
     st.sampled_from([-50.0, 0.5, 1.5, 3.0]),
     st.booleans(),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_engine_with_rules_gives_what_transformers_gives(
     given_rules: dict[str, Any], batch: list[list[int]], num_beams: int, bias: float, is_late: bool
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.bot.shared_texts import texts_read_once  # noqa: F401 - a fixture
 from tests.parity.discord import discord_stage
 from tests.parity.slack import SlackStage, slack_http_stage, slack_stage
 from tests.parity.stage import Stage

@@ -11,7 +11,8 @@ from discord.http import Route
 from pydantic import SecretStr
 
 from bot.cards import Card
-from bot.discord.start import DiscordChat, is_configured, point_at
+from bot.discord.mode import is_configured
+from bot.discord.start import DiscordChat, point_at
 from bot.services import Services, open_services
 from core.errors import ConfigError, PlatformBusy
 from core.settings import Settings

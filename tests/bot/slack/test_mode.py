@@ -2,8 +2,7 @@
 
 import pytest
 
-from bot.slack.mode import SlackMode, slack_mode
-from bot.slack.start import is_configured
+from bot.slack.mode import SlackMode, is_configured, slack_mode
 from core.errors import ConfigError
 from core.settings import Settings, load_settings
 
