@@ -9,8 +9,8 @@ from core.settings import Settings
 from storage import clock, ratings
 from storage.database import Database, Session
 from trainer.cycle.building import Built, build, told_of_closed
-from trainer.cycle.planning import plan_cycle
-from trainer.cycle_config import CycleConfig, read_cycle_config
+from trainer.cycle.planning import plan_cycle, read_rules
+from trainer.cycle_config import CycleConfig
 from trainer.gate import gate_of
 
 
@@ -26,7 +26,7 @@ class TrainerPlanner:
         """Return what a cycle would make of the votes of this moment.
 
         Raises:
-            NotPossible: configs/cycle.toml cannot be used.
+            NotPossible: configs/cycle.toml or configs/gate.toml cannot be used.
         """
         config = self._config()
         async with database.read() as session:
@@ -58,7 +58,7 @@ class TrainerPlanner:
 
     def _config(self) -> CycleConfig:
         try:
-            return read_cycle_config(self._settings.cycle_config)
+            return read_rules(self._settings)
         except ConfigError as error:
             raise NotPossible(str(error)) from error
 

@@ -68,6 +68,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         "disk": _disk,
         "web port": _port,
         "serving": _serving,
+        "learning": _learning,
         "chats": _chats,
         "secrets": _secrets,
     }
@@ -219,6 +220,14 @@ def _serving(settings: Settings) -> Finding:
     except MjpromptError:
         return Level.WARN, "not looked at: the database cannot be read"
     return Level.OK, describe_serving(live)
+
+
+def _learning(settings: Settings) -> Finding:
+    from trainer.cycle.planning import read_rules
+
+    is_automatic = read_rules(settings).policy.is_automatic
+    begins = "in quiet hours" if is_automatic else "when an operator says so"
+    return Level.OK, f"{settings.cycle_config.name} and {settings.gate_config.name} can be read; cycles begin {begins}"
 
 
 async def _live_workers(settings: Settings) -> list[WorkerStatus]:

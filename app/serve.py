@@ -34,7 +34,7 @@ from core.settings import Settings
 from storage import clock
 from storage.database import Database
 from storage.queue import SqlQueue
-from trainer.cycle_config import read_cycle_config
+from trainer.cycle.planning import read_rules
 from worker.side_tasks import SideTask, side_tasks
 
 WARM_UP_IDEA = "a boy running in the snow"
@@ -136,7 +136,7 @@ async def _kept_cycles(database: Database, settings: Settings, command: Sequence
     if command is None:
         yield
         return
-    keeper = CycleKeeper(database, read_cycle_config(settings.cycle_config), CycleProcess(command))
+    keeper = CycleKeeper(database, read_rules(settings), CycleProcess(command))
     keeping = asyncio.create_task(keeper.run(), name="keep cycles")
     try:
         yield

@@ -7,7 +7,7 @@ from core.records import Identity, Platform
 
 Operator = tuple[Platform, str]
 
-_EXAMPLE = "write platform:user-id, such as discord:123456789 or slack:T0123:U0456"
+_EXAMPLE = "write platform:user-id, such as discord:123456789, slack:T0123:U0456 or web:VISITOR"
 
 
 def read_operators(text: str) -> frozenset[Operator]:

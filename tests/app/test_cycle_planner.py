@@ -106,3 +106,17 @@ def test_gate_is_read_back_as_rows_and_one_of_another_version_as_none(settings: 
     planner = TrainerPlanner(settings, has_keeper=True)
     assert planner.gate_rows(kept) == [("copied", "10.0 %", "20.0 %", "≤ 15.0 %", "failed")]
     assert planner.gate_rows({"of": "another version"}) == ()
+
+
+async def test_a_gate_that_cannot_be_read_is_told_before_anything_is_trained(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate.toml"
+    text = settings.gate_config.read_text(encoding="utf-8")
+    gate.write_text(text.replace("max_rise_share", "max_rize"), encoding="utf-8")
+    planner = TrainerPlanner(settings.model_copy(update={"gate_config": gate}), has_keeper=True)
+    with pytest.raises(NotPossible, match="unknown key 'max_rize'"):
+        await planner.outlook(database)
+    async with database.write() as session:
+        with pytest.raises(NotPossible, match="unknown key 'max_rize'"):
+            await planner.plan(session, "pocket", asked_by="nobody")

@@ -37,6 +37,7 @@ NAMES = [
     "disk",
     "web port",
     "serving",
+    "learning",
     "chats",
     "secrets",
 ]
@@ -199,3 +200,12 @@ async def _announce(settings: Settings) -> None:
     async with database.write() as session:
         await workers.announce(session, "w1", WorkerState.READY, None, metrics=metrics.snapshot())
     await database.close()
+
+
+def test_a_gate_with_an_unknown_key_is_a_failed_line(settings: Settings, tmp_path: Path) -> None:
+    gate = tmp_path / "gate.toml"
+    text = settings.gate_config.read_text(encoding="utf-8")
+    gate.write_text(text.replace("max_rise_share", "max_rize"), encoding="utf-8")
+    check = report(settings.model_copy(update={"gate_config": gate}))["learning"]
+    assert check.level is Level.FAIL
+    assert "unknown key 'max_rize'" in check.message

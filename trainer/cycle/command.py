@@ -13,11 +13,10 @@ from storage import clock, cycles, migrations, ratings
 from storage.database import Session
 from trainer.cycle.book import CycleBook
 from trainer.cycle.building import Built, build, told_of_closed
-from trainer.cycle.planning import plan_cycle, require_servable
+from trainer.cycle.planning import plan_cycle, read_rules, require_servable
 from trainer.cycle_config import CycleConfig, read_cycle_config
 from trainer.exports import ExportForm, Row, rows_of
 from trainer.feedback.settle import settle
-from trainer.gate_config import read_gate_config
 from trainer.run.owner import is_alive, own_process
 
 log = get_logger(__name__)
@@ -30,9 +29,9 @@ def show_plan(settings: Settings) -> Built:
     """Return what a cycle would make of the votes of this moment; nothing is written.
 
     Raises:
-        ConfigError: configs/cycle.toml cannot be used.
+        ConfigError: configs/cycle.toml or configs/gate.toml cannot be used.
     """
-    config = read_cycle_config(settings.cycle_config)
+    config = read_rules(settings)
     migrations.upgrade(settings.database_url)
     with CycleBook(settings.database_url) as book:
         return _build(book, config)
@@ -49,8 +48,7 @@ def start_cycle(settings: Settings, base_model: str) -> str:
         TrainingFailed: the disk is too full.
         TrainingBusy: another cycle is open.
     """
-    config = read_cycle_config(settings.cycle_config)
-    read_gate_config(settings.gate_config)
+    config = read_rules(settings)
     require_servable(settings)
     _require_disk(PROJECT_ROOT / "var")
     migrations.upgrade(settings.database_url)

@@ -12,7 +12,8 @@ from core.settings import Settings
 from storage import cycles, serving, workers
 from storage.database import Session
 from storage.forecast import WORKER_SILENCE_SECONDS
-from trainer.cycle_config import CycleConfig, cycle_config_of
+from trainer.cycle_config import CycleConfig, cycle_config_of, read_cycle_config
+from trainer.gate_config import read_gate_config
 
 
 async def plan_cycle(
@@ -34,6 +35,17 @@ async def plan_cycle(
         is_automatic=is_automatic,
         asked_by=asked_by,
     )
+
+
+def read_rules(settings: Settings) -> CycleConfig:
+    """Return what cycles go by; the gate's file is read for its faults alone, before hours are spent on training.
+
+    Raises:
+        ConfigError: one of the two files cannot be used.
+    """
+    config = read_cycle_config(settings.cycle_config)
+    read_gate_config(settings.gate_config)
+    return config
 
 
 def require_servable(settings: Settings) -> None:
