@@ -1,6 +1,7 @@
 """`mjprompt retrain` and `mjprompt export`: what they say, what they refuse, and their exit statuses."""
 
 import json
+import os
 import logging
 import shutil
 from collections.abc import Iterator
@@ -22,6 +23,12 @@ from trainer.gate_verdict import compared
 
 S = CycleState
 UP, DOWN = Thumb.UP, Thumb.DOWN
+
+
+@pytest.fixture(autouse=True)
+def priority_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the priority of the process that tests: a child of `mjprompt run` lowers its own, and never gets it back."""
+    monkeypatch.setattr(os, "nice", lambda _: 0)
 
 
 @pytest.fixture(autouse=True)
