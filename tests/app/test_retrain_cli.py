@@ -1,8 +1,8 @@
 """`mjprompt retrain` and `mjprompt export`: what they say, what they refuse, and their exit statuses."""
 
 import json
-import os
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
