@@ -38,8 +38,7 @@ check: $(STAMP) ## Run every check in the environment that is there
 	export DATABASE_URL="sqlite+aiosqlite:///$$folder/check.db"; \
 	echo "alembic upgrade head && alembic check"; \
 	$(BIN)/alembic upgrade head && $(BIN)/alembic check
-	@# Three processes for two cores, because tests also wait; and the files of few long tests not all at the end.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 venv: $(STAMP) ## Make .venv with the pinned packages
 

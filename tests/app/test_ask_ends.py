@@ -1,6 +1,5 @@
 """`mjprompt ask` as a process whose model's thread is busy to the last: the answer or the reason comes first."""
 
-import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -65,19 +64,28 @@ async def test_signal_takes_the_request_back_and_tells_in_the_exit_status(
 async def test_answer_of_a_worker_that_came_back_is_printed_while_the_model_loads_here(
     mjprompt: Mjprompt, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    almost_silent = timedelta(seconds=WORKER_SILENCE_SECONDS - 3)
-    with monkeypatch.context() as patch:
-        patch.setattr(clock, "utc_now", lambda: datetime.now(UTC) - almost_silent)
+    async def announce() -> None:
         async with database.write() as session:
             await workers.announce(session, "back", WorkerState.READY, MODEL)
+
+    await announce()
     queue = SqlQueue(database, lease_seconds=30, max_attempts=2)
 
     async def claim() -> list[ClaimedRequest]:
         return await queue.claim("back", 1)
 
-    async with mjprompt.running("ask", "a boy", "--json", FAKE_LOAD="forever") as run:
+    loading = mjprompt.folder / "loading"
+
+    async def is_loading() -> bool:
+        return loading.exists()
+
+    async with mjprompt.running("ask", "a boy", "--json", FAKE_LOAD="forever", FAKE_LOADING_FILE=str(loading)) as run:
         (claimed,) = await eventually(claim)
-        await asyncio.sleep(5)  # by now it has given the worker up and loads the model itself
+        assert not loading.exists()
+        with monkeypatch.context() as patch:  # the worker falls silent, and is given up
+            patch.setattr(clock, "utc_now", lambda: datetime.now(UTC) - timedelta(seconds=WORKER_SILENCE_SECONDS + 1))
+            await announce()
+        await eventually(is_loading)
         drafts = [CandidateDraft(rank=1, text="a boy, sledding", score=-0.5)]
         assert await queue.complete(claimed, drafts, MODEL, {}, 0.25)
         ended = await run.ends()

@@ -1,13 +1,15 @@
 """A worker process with a fake model: `python -m tests.worker.fake_worker [--supervised]`.
 
 FAKE_DELAY_SECONDS is how long a batch takes, FAKE_LOAD what loading does: ok, running (a running generator), slow,
-forever, missing, crash, or deaf, for a model that writes for ever whoever asks it to stop.
+forever, missing, crash, or deaf, for a model that writes for ever whoever asks it to stop. FAKE_LOADING_FILE names a
+file that is there once loading has begun.
 """
 
 import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.errors import ModelError
 from core.logs import configure_logs
@@ -28,6 +30,8 @@ class DeafGenerator(FakeGenerator):
 
 
 def load(_: Settings) -> Generator:
+    if "FAKE_LOADING_FILE" in os.environ:
+        Path(os.environ["FAKE_LOADING_FILE"]).touch()
     delay_seconds = float(os.environ.get("FAKE_DELAY_SECONDS", "0"))
     match os.environ.get("FAKE_LOAD", "ok"):
         case "missing":

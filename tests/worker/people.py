@@ -10,7 +10,7 @@ from storage.database import Database
 from storage.queue import SqlQueue
 
 ANN = Identity(platform=Platform.TERMINAL, external_id="ann")
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0  # a process that it waits for may start slowly
 Result = TypeVar("Result")
 
 
